@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from offpath_evaluators.execution import evaluate
     from offpath_evaluators.instance import Instance, configure
     from offpath_evaluators.judge.criterion import Criterion
+    from offpath_evaluators.judge.gate import BudgetUsedUp, SpendGate
     from offpath_evaluators.judge.judge import Judge, JudgeRecord
     from offpath_evaluators.judge.verdict import Verdict
     from offpath_evaluators.options import Options
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Abstained": "score",
+    "BudgetUsedUp": "judge.gate",
     "Criterion": "judge.criterion",
     "EvaluationContext": "context",
     "Evaluation": "evaluation",
@@ -51,6 +53,7 @@ _HOMES = {
     "Provenance": "evaluation",
     "Result": "score",
     "Score": "score",
+    "SpendGate": "judge.gate",
     "UnknownEvaluatorError": "errors",
     "Verdict": "judge.verdict",
     "configure": "instance",
@@ -62,6 +65,7 @@ _HOMES = {
 
 __all__ = [
     "Abstained",
+    "BudgetUsedUp",
     "Criterion",
     "Evaluation",
     "EvaluationContext",
@@ -81,6 +85,7 @@ __all__ = [
     "Provenance",
     "Result",
     "Score",
+    "SpendGate",
     "UnknownEvaluatorError",
     "Verdict",
     "configure",

@@ -9,7 +9,8 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,15 @@ from offpath_evaluators.context import EvaluationContext
 from offpath_evaluators.errors import MissingJudgeError
 from offpath_evaluators.evaluation import Evaluation, Provenance, State
 from offpath_evaluators.instance import Choice, Instance, configure_all
+from offpath_evaluators.judge.gate import BudgetUsedUp
 from offpath_evaluators.score import Abstained, Failed, NotApplicable, Result, Score
 
 if TYPE_CHECKING:
     from offpath_evaluators.judge.judge import Judge, JudgeRecord
 
+Observe = Callable[[Instance], AbstractContextManager[Callable[[Evaluation], None]]]
+"""Makes what is around one assessment, such as a span: entered before it, told the result, left after it. Plain
+functions are observed on their thread; what is around one that overran its time is told nothing."""
 
 _logger = logging.getLogger(__name__)
 
@@ -55,13 +60,15 @@ async def evaluate(
         return await assess(context, instances, own)
 
 
-async def assess(context: EvaluationContext, instances: Sequence[Instance], judge: Judge | None) -> list[Evaluation]:
+async def assess(
+    context: EvaluationContext, instances: Sequence[Instance], judge: Judge | None, *, observe: Observe | None = None
+) -> list[Evaluation]:
     """`evaluate` for evaluators that are configured already."""
     rules = [instance for instance in instances if not instance.evaluator.is_async]
     others = [instance for instance in instances if instance.evaluator.is_async]
-    pending = [asyncio.ensure_future(_assess_async(context, instance, judge)) for instance in others]
+    pending = [asyncio.ensure_future(_assess_async(context, instance, judge, observe)) for instance in others]
     try:
-        found = dict(zip(map(id, rules), await _assess_rules(context, rules), strict=True))
+        found = dict(zip(map(id, rules), await _assess_rules(context, rules, observe), strict=True))
         for instance, task in zip(others, pending, strict=True):
             found[id(instance)] = await task
     except BaseException:
@@ -97,8 +104,9 @@ def judge_of_environment(names: Sequence[str]) -> Judge:
 class _Rules:
     """The plain functions of one assessment, and how far a thread has come with them."""
 
-    def __init__(self, context: EvaluationContext, instances: Sequence[Instance]) -> None:
+    def __init__(self, context: EvaluationContext, instances: Sequence[Instance], observe: Observe | None) -> None:
         self.context = context
+        self.observe = observe
         self.instances = instances
         self.results: list[Evaluation | None] = [None] * len(instances)
         self.began = time.monotonic()
@@ -113,7 +121,7 @@ class _Rules:
                 if turn != self.turn or self.at >= len(self.instances):
                     break
                 at, self.began = self.at, time.monotonic()
-            result = _assess_plain(self.context, self.instances[at])
+            result = _assess_plain(self.context, self.instances[at], self.observe)
             with self.lock:
                 if turn != self.turn:
                     return
@@ -149,10 +157,12 @@ def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
         return  # the loop is closed: nobody waits any more
 
 
-async def _assess_rules(context: EvaluationContext, instances: Sequence[Instance]) -> list[Evaluation]:
+async def _assess_rules(
+    context: EvaluationContext, instances: Sequence[Instance], observe: Observe | None
+) -> list[Evaluation]:
     if not instances:
         return []
-    rules = _Rules(context, instances)
+    rules = _Rules(context, instances, observe)
     loop = asyncio.get_running_loop()
     while rules.at < len(instances):
         ended = asyncio.Event()
@@ -183,7 +193,16 @@ def _left(rules: _Rules) -> float:
     return rules.began + rules.instances[rules.at].timeout - time.monotonic()
 
 
-def _assess_plain(context: EvaluationContext, instance: Instance) -> Evaluation:
+def _assess_plain(context: EvaluationContext, instance: Instance, observe: Observe | None) -> Evaluation:
+    if observe is None:
+        return _assessed(context, instance)
+    with observe(instance) as told:
+        result = _assessed(context, instance)
+        told(result)
+    return result
+
+
+def _assessed(context: EvaluationContext, instance: Instance) -> Evaluation:
     began = time.monotonic()
     missing = context.missing(instance.evaluator.needs)
     if missing:
@@ -195,7 +214,18 @@ def _assess_plain(context: EvaluationContext, instance: Instance) -> Evaluation:
     return _evaluation(instance, result, began, None)
 
 
-async def _assess_async(context: EvaluationContext, instance: Instance, judge: Judge | None) -> Evaluation:
+async def _assess_async(
+    context: EvaluationContext, instance: Instance, judge: Judge | None, observe: Observe | None
+) -> Evaluation:
+    if observe is None:
+        return await _assessed_async(context, instance, judge)
+    with observe(instance) as told:
+        result = await _assessed_async(context, instance, judge)
+        told(result)
+    return result
+
+
+async def _assessed_async(context: EvaluationContext, instance: Instance, judge: Judge | None) -> Evaluation:
     began = time.monotonic()
     missing = context.missing(instance.evaluator.needs)
     if missing:
@@ -208,6 +238,8 @@ async def _assess_async(context: EvaluationContext, instance: Instance, judge: J
             result = await instance.evaluator.function(*_arguments(context, instance, asked))
     except TimeoutError:
         return _timed_out(instance, asked)
+    except BudgetUsedUp:
+        result = Failed("budget", "the judge's budget has too little left for another request")
     except Exception as error:  # noqa: BLE001  # a failure is a value
         result = _raised(instance, error)
     return _evaluation(instance, result, began, asked)

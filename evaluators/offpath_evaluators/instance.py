@@ -137,8 +137,11 @@ def _instance(name: str, evaluator: Evaluator[Any, Any], timeout: float | None, 
 def _said(error: ValidationError) -> str:
     parts = []
     for each in error.errors(include_url=False):
-        where = ".".join(str(part) for part in each["loc"]) or "the options"
-        if each["type"] == "missing":
+        where = ".".join(str(part) for part in each["loc"])
+        if not where:
+            # About several options at once, whose values are not shown: one may be secret.
+            parts.append(each["msg"].removeprefix("Value error, "))
+        elif each["type"] == "missing":
             parts.append(f"option {where!r} must be given")
         else:
             parts.append(f"option {where!r}={each.get('input')!r}: {each['msg']}")

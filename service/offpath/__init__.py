@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from offpath.hooks.guardrails.pii import PIIDetectionGuardrail
     from offpath.hooks.hook import hook
     from offpath.models.openai_chat import OpenAIChat
+    from offpath.posthooks.evaluation.enabled import enable
     from offpath.runs.context import RunContext, Session
     from offpath.runs.input import File, RunInput
     from offpath.runs.output import RunOutput
@@ -68,6 +69,7 @@ _HOMES = {
     "Team": "offpath.agents.team",
     "ToolError": "offpath.errors",
     "Workflow": "offpath.agents.workflow",
+    "enable": "offpath.posthooks.evaluation.enabled",
     "hook": "offpath.hooks.hook",
     "tool": "offpath.agents.tool",
 }
@@ -102,6 +104,7 @@ __all__ = [
     "Team",
     "ToolError",
     "Workflow",
+    "enable",
     "hook",
     "tool",
 ]

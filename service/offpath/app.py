@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from offpath.errors import ConfigurationError
 from offpath.hooks.registry import HookRegistry
+from offpath.posthooks.builtin import Builtins, EvaluatorChoice, builtin_hooks
 from offpath.process import ServiceProcess
 from offpath.runner.request import RunRequest
 from offpath.runner.runnable import Runnable
@@ -40,6 +41,9 @@ class AgentService:
             `OFFPATH_DATABASE_URL`.
         run_hooks_in_background: True takes all hooks of all agents, teams, their members and workflow steps off the
             response path; `@hook(run_in_background=False)` on a hook beats it.
+        evaluators: What every run is evaluated by: names ("refusal", "tone=guidelines"), functions with @evaluator,
+            `offpath_evaluators.configure(...)`, or `enable(...)` for rates and filters. `OFFPATH_EVALUATORS` and the
+            options in the environment add to them and beat them.
         settings: By default `Settings.load()`, at the first use.
         lifespan: Your own start-up and shutdown, around the service's.
 
@@ -59,6 +63,7 @@ class AgentService:
         version: str | None = None,
         db: Database | None = None,
         run_hooks_in_background: bool = False,
+        evaluators: Iterable[EvaluatorChoice] = (),
         settings: Settings | None = None,
         lifespan: Lifespan | None = None,
     ) -> None:
@@ -75,10 +80,16 @@ class AgentService:
         self.description = description
         self.version = version
         self.run_hooks_in_background = run_hooks_in_background
-        self.registry = HookRegistry(served, in_background=run_hooks_in_background)
+        self.evaluators: tuple[EvaluatorChoice, ...] = tuple(evaluators)
+        self._served = served
+        # Without the built-in hooks, for which the settings have to be read: what is wrong with the rest shows here.
+        plain = HookRegistry(served, in_background=run_hooks_in_background)
+        self._components = tuple(plain)
+        self._builtins: Builtins | None = None
+        self._registry: HookRegistry | None = None
         self.target: str | None = None
         """`module:attribute` under which other processes import this service; found at start if not given."""
-        self._db = _one_database(db, self.registry)
+        self._db = _one_database(db, plain)
         self._settings = settings
         self._lifespan = lifespan
         self._process: ServiceProcess | None = None
@@ -97,6 +108,30 @@ class AgentService:
         return self._settings
 
     @property
+    def builtins(self) -> Builtins:
+        """The built-in hooks that the settings and `evaluators` switch on.
+
+        Raises:
+            SettingsError: A setting is wrong.
+            ConfigurationError: There is no such evaluator or option, or no judge for it.
+        """
+        if self._builtins is None:
+            self._builtins = builtin_hooks(self.settings, self.evaluators, self._components)
+        return self._builtins
+
+    @property
+    def registry(self) -> HookRegistry:
+        """All components and their hooks, the built-in ones among them. Raises as `builtins` does."""
+        if self._registry is None:
+            self._registry = HookRegistry(
+                self._served,
+                in_background=self.run_hooks_in_background,
+                extra_post_hooks=self.builtins.hooks,
+                plan=self.builtins.plan,
+            )
+        return self._registry
+
+    @property
     def db(self) -> Database:
         """The one database of this service."""
         if self._db is None:
@@ -108,10 +143,12 @@ class AgentService:
         """Other settings, another database, and a new app for them, until the end of the block: for tests."""
         before = self._settings, self._db, self._app, self._app_process
         self._settings, self._db, self._app, self._app_process = settings, db, None, None
+        self._builtins = self._registry = None
         try:
             yield
         finally:
             self._settings, self._db, self._app, self._app_process = before
+            self._builtins = self._registry = None
 
     @property
     def app(self) -> FastAPI | None:

@@ -1,4 +1,4 @@
-"""The command line: serve, worker, demo, check, hooks, db, evaluate, evaluators."""
+"""The command line: serve, worker, demo, check, hooks, db, evaluate, evaluators, notify."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, ParamSpec, Ty
 import typer
 from typer.core import TyperGroup
 
-from offpath import cli_evaluators
+from offpath import cli_data, cli_evaluators, cli_notify
 from offpath.errors import ConfigurationError, OffpathError, SettingsError
 from offpath.settings import Settings, load_dotenv_into_environment
 
@@ -58,6 +58,8 @@ db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
 app.add_typer(hooks_app, name="hooks")
 app.add_typer(db_app, name="db")
 cli_evaluators.register(app)
+cli_data.register(app)
+cli_notify.register(app)
 
 Target = Annotated[str, typer.Argument(metavar="MODULE:APP", help="Where the service is: `my_agents:app`.")]
 DatabaseUrl = Annotated[
@@ -98,6 +100,7 @@ def serve(
     reload: Annotated[bool, typer.Option("--reload", help="Start again, hooks included, when code changes.")] = False,
 ) -> None:
     """Serve agents, teams and workflows over HTTP, with a worker for their hooks."""
+    from offpath.serve import in_url
     from offpath.serve import serve as serve_app
     from offpath.startup import check_port, check_startup
     from offpath.telemetry.logs import configure_logging
@@ -121,6 +124,11 @@ def serve(
                 f".get_app()` to the module, and serve that"
             )
     check_port(settings.host, settings.port, otherwise=f"offpath serve {target} --port {settings.port + 1}")
+    if not reload:
+        from offpath.console import output
+        from offpath.report import print_start
+
+        print_start(service, settings, f"http://{in_url(settings.host)}:{settings.port}", output())
     serve_app(target, settings, host=host, port=port, reload=reload, workers=workers)
 
 

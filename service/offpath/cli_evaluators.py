@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
+from offpath.cli_store import StoredRuns, evaluate_stored_runs
 from offpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from offpath_evaluators.tally import Tally
 
 MISSED: Final = 1
-"""Exit code when a threshold is missed."""
+"""Exit code when a threshold is missed, or something was put off."""
 SHOWN_MISSES: Final = 20
 """Rows that `measure` names."""
 
@@ -58,10 +59,17 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    file: File,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="Rows in JSONL: id, input, output, context, reference ...; - for stdin."),
+    ] = None,
     evaluators: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Names, such as refusal or tone=guidelines. Default: the default set."),
+        typer.Option(
+            metavar="A,B",
+            help="Names, such as refusal or tone=guidelines. Default: the default set; with --from-store those of "
+            "OFFPATH_EVALUATORS.",
+        ),
     ] = None,
     option: Options = None,
     output: Annotated[Path | None, typer.Option(help="Write each row's results to this file; - for stdout.")] = None,
@@ -77,21 +85,53 @@ def evaluate(
     judge: JudgeModel = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Pass over lines that are no rows.")] = False,
     concurrency: Concurrency = 8,
+    from_store: Annotated[
+        bool, typer.Option("--from-store", help="Evaluate stored runs, in place of a file, and store the results.")
+    ] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stored runs from then on: 7d (ago), 2026-11-20. Default: 7d.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(metavar="ID", help="Only stored runs of this agent.")] = None,
+    team: Annotated[str | None, typer.Option(metavar="ID", help="Only stored runs of this team.")] = None,
+    workflow: Annotated[str | None, typer.Option(metavar="ID", help="Only stored runs of this workflow.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also runs that have such a result already.")] = False,
+    database_url: Annotated[
+        str | None, typer.Option("--database-url", help="Default: OFFPATH_DATABASE_URL, else sqlite:///offpath.db.")
+    ] = None,
 ) -> None:
-    """Assess each row of a file; a table says how many passed.
+    """Assess each row of a file, or each stored run; a table says how many passed.
 
-    Ends with 0; with 1 if a threshold is missed, more assessments failed than may, or none succeeded; and with 2 for a
-    wrong option or a line that is no row. What was done until then stays in FILE.part.
+    Ends with 0; with 1 if a threshold is missed, more assessments failed than may, none succeeded, or some were put off
+    because a judge was away or its budget used up; and with 2 for a wrong option or a line that is no row. What was
+    done of a file until then stays in FILE.part; of stored runs it is stored, and the same command goes on from there.
     """
+    of_file: dict[str, object] = {"FILE": file, "--output": output, "--keep-going": keep_going or None}
+    of_file["--format"] = None if form is Format.jsonl else form
+    of_store: dict[str, object] = {"--since": since, "--agent": agent, "--team": team, "--workflow": workflow}
+    of_store |= {"--again": again or None, "--database-url": database_url}
+    for name, value in (of_file if from_store else of_store).items():
+        if value is not None:
+            raise ConfigurationError(
+                f"{name} is for a file; leave it out with --from-store"
+                if from_store
+                else f"{name} is for stored runs; use it with --from-store"
+            )
     with _explained():
+        if from_store:
+            wanted = StoredRuns(
+                since or "7d", agent, team, workflow, evaluators, option, judge, database_url, again, concurrency
+            )
+            _evaluate_store(wanted, fail_under, max_failed)
+            return
+        if file is None:
+            raise ConfigurationError("name a FILE of rows, - for stdin, or --from-store for stored runs")
         instances = _instances(evaluators, option)
         limits = _limits(fail_under, [instance.name for instance in instances])
         if output is None and form is not Format.jsonl:
             raise ConfigurationError(f"--format {form} is the form of a file; name it with --output, or - for stdout")
         if output is not None and file != "-" and output.resolve() == Path(file).resolve():
             raise ConfigurationError(f"--output {output} is the file that is read; name another one")
-        gate = _Gate(limits, max_failed if max_failed is not None else 0.0 if limits else 1.0)
-        asyncio.run(_evaluate(file, instances, output, form, gate, judge, keep_going, concurrency))
+        asyncio.run(_evaluate(file, instances, output, form, _gate(limits, max_failed), judge, keep_going, concurrency))
 
 
 @evaluators_app.callback()
@@ -247,7 +287,9 @@ async def _evaluate(
                     results.add(row, evaluations)
         if results is not None:
             results.close()
-    _report(tallies, gate, source, stderr=to_stdout)
+    counted = f"{source.rows} row{'' if source.rows == 1 else 's'}"
+    passed_over = f", {source.passed_over} lines passed over" if source.passed_over else ""
+    _report(tallies, gate, counted + passed_over, stderr=to_stdout)
 
 
 @dataclass(frozen=True)
@@ -271,19 +313,34 @@ class _Gate:
             yield f"{'nothing was scored' if rate is None else f'{rate:.3f}'}, below the threshold {limit:g}"
 
 
-def _report(tallies: dict[str, Tally], gate: _Gate, source: _Source, *, stderr: bool) -> None:
+def _gate(limits: dict[str, float], max_failed: float | None) -> _Gate:
+    return _Gate(limits, max_failed if max_failed is not None else 0.0 if limits else 1.0)
+
+
+def _evaluate_store(wanted: StoredRuns, fail_under: Sequence[str] | None, max_failed: float | None) -> None:
+    limits = _limits(fail_under, [each.name for each in wanted.enabled()])
+    tallies, progress = evaluate_stored_runs(wanted)
+    put_off = ""
+    if count := progress.outcomes["put_off"]:
+        why = progress.stopped or "a judge could not be asked"
+        put_off = f"{count} evaluations were put off: {why}; the same command makes up for them"
+    _report(tallies, _gate(limits, max_failed), "", stderr=False, unfinished=put_off)
+
+
+def _report(tallies: dict[str, Tally], gate: _Gate, counted: str, *, stderr: bool, unfinished: str = "") -> None:
     from offpath.console import output, plain
     from offpath.evaluation_report import tally_table
 
     console = output(stderr=stderr)
     problems = {name: list(gate.problems(name, tally)) for name, tally in tallies.items()}
     console.print(tally_table(tallies, {name for name, found in problems.items() if found}))
-    rows = f"{source.rows} row{'' if source.rows == 1 else 's'}"
-    console.print(plain(rows + (f", {source.passed_over} lines passed over" if source.passed_over else "")))
+    for line, style in ((counted, ""), (unfinished, "red")):
+        if line:
+            console.print(plain(line, style))
     for name, found in problems.items():
         for problem in found:
             console.print(plain(f"{name}: {problem}", "red"))
-    if any(problems.values()):
+    if unfinished or any(problems.values()):
         raise typer.Exit(MISSED)
 
 

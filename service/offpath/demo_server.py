@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Final
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.rule import Rule
@@ -13,11 +15,19 @@ from rich.text import Text
 from offpath.console import output, plain
 from offpath.errors import ConfigurationError
 from offpath.offline import OfflineOptions, OfflineOptionsError, OfflineProcessError, offline_model_process
-from offpath.serve import is_loopback, serve
+from offpath.report import start_lines
+from offpath.serve import in_url, serve
 from offpath.settings import Settings, SourceKind
 from offpath.startup import check_port
 
-TARGET: Final = "offpath.demo:app"
+if TYPE_CHECKING:
+    from offpath.app import AgentService
+
+MODULE: Final = "offpath.demo"
+TARGET: Final = f"{MODULE}:app"
+JUDGE: Final = "gpt-4o-mini"
+"""Asked for at the offline stand-in, which answers for every model."""
+EVALUATORS: Final = "pii,refusal,groundedness"
 DATABASE: Final = "offpath-demo.db"
 MESSAGE: Final = "What does search_docs say about background hooks?"
 """The offline model calls a tool when a message names it."""
@@ -48,7 +58,11 @@ def serve_demo(settings: Settings, *, latency: float) -> None:
             os.environ["OPENAI_API_KEY"] = "offline"
             # The model runs already; the service would start one of its own.
             os.environ["OFFPATH_OFFLINE"] = "false"
-            print_banner(output(), f"http://{_in_url(host)}:{port}", latency, database)
+            _switch_on(settings, model.base_url)
+            url = f"http://{in_url(host)}:{port}"
+            service: AgentService = import_module(MODULE).service
+            on = start_lines(service, service.settings, url)
+            print_banner(output(), url, latency, database, on)
             serve(TARGET, settings, host=host, port=port)
     except OfflineOptionsError as error:
         raise ConfigurationError(f"--latency={latency:g}: {error}") from error
@@ -56,14 +70,35 @@ def serve_demo(settings: Settings, *, latency: float) -> None:
         raise ConfigurationError(f"{error}; run `python -m offpath.offline` to see why") from error
 
 
-def print_banner(console: Console, url: str, latency: float, database: str) -> None:
-    """Print what to try. Its commands can be copied: no frame, and no space after the backslashes."""
+def _switch_on(settings: Settings, judge: str) -> None:
+    """Switch the built-in hooks on that no setting speaks of; the stand-in is their judge, unless there is another."""
+    if settings.judge_model is None:
+        os.environ["OFFPATH_JUDGE_MODEL"] = JUDGE
+        os.environ["OFFPATH_JUDGE_BASE_URL"] = judge
+        os.environ["OFFPATH_JUDGE_API_KEY"] = "offline"
+    sources = settings.sources()
+    for name, value in (("evaluators", EVALUATORS), ("analytics", "true")):
+        if sources[name].kind is SourceKind.DEFAULT:
+            os.environ[Settings.options()[name].variable] = value
+
+
+def print_banner(
+    console: Console, url: str, latency: float, database: str, on: Sequence[tuple[str, list[str]]] = ()
+) -> None:
+    """Print what to try. Its commands can be copied: no frame, and no space after the backslashes.
+
+    Args:
+        on: What is switched on, as `report.start_lines` gives it.
+    """
     width = min(console.width, 100)
     commands = {
         "Ask an agent; its answer does not wait for its hooks, which print below within 3 seconds:": (
             f"curl {url}/agents/assistant/runs \\\n  -F message='{MESSAGE}' \\\n  -F stream=false"
         ),
-        "See how its hooks went, with the run_id of the answer:": f"curl {url}/runs/RUN_ID/hooks",
+        "See how its hooks went, with the run_id of the answer, and what evaluators say of it:": (
+            f"curl {url}/runs/RUN_ID/hooks\ncurl {url}/runs/RUN_ID/evaluations"
+        ),
+        "What all runs came to:": f"curl {url}/evaluations/summary\ncurl {url}/analytics",
     }
     text = Text.assemble(
         ("\nAnswers come from the offline stand-in, not from a model", "bold yellow"),
@@ -71,6 +106,10 @@ def print_banner(console: Console, url: str, latency: float, database: str) -> N
         f"\nService        {url}\nDocumentation  {url}/docs\nDatabase       ",
         plain(f"{database}\n"),
     )
+    for what, lines in on:
+        if what in ("Evaluators", "Judge", "Notifications"):
+            for place, line in enumerate(lines):
+                text.append(plain(f"{'' if place else what:<15}{line}\n"))
     for what, command in commands.items():
         text.append(f"\n{what}\n\n").append(f"{command}\n", "cyan")
     text.append("\nCtrl+C ends the demo.\n", "dim")
@@ -84,9 +123,3 @@ def _free_port(host: str) -> int:
     with socket.socket(family) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def _in_url(host: str) -> str:
-    if not is_loopback(host) and host in {"0.0.0.0", "::", ""}:  # noqa: S104  # compared, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -25,6 +25,7 @@ from offpath.errors import StorageError
 from offpath.hooks.registry import HookRegistry
 from offpath.models.clients import close_clients, preload
 from offpath.offline import offline_model_process
+from offpath.posthooks.builtin import Builtins
 from offpath.runner.cancellation import Cancellation, CancelSocket, StoreCancellation
 from offpath.runner.environment import Environment
 from offpath.runner.runnable import Runnable
@@ -32,12 +33,14 @@ from offpath.serve import TARGET_VARIABLE
 from offpath.settings import Settings
 from offpath.startup import check_startup
 from offpath.storage.database import Database, SqliteDb
+from offpath.storage.ledger import Ledger
 from offpath.storage.sqlite_store import SqliteStore
 from offpath.target import find_target
 from offpath.telemetry.instruments import instruments
 from offpath.telemetry.logs import configure_logging
 from offpath.telemetry.page import MetricsPage
 from offpath.telemetry.providers import instrument_app, setup_telemetry
+from offpath.worker.pressure import PressureWatch, budget_of
 from offpath.worker.queue_watch import QueueWatch
 from offpath_evaluators.detect import redact
 
@@ -62,9 +65,14 @@ class Service(Protocol):
     agents: Mapping[str, Runnable]
     teams: Mapping[str, Runnable]
     workflows: Mapping[str, Runnable]
-    registry: HookRegistry
     target: str | None
     """Where other processes import it, if that is known."""
+
+    @property
+    def registry(self) -> HookRegistry: ...
+
+    @property
+    def builtins(self) -> Builtins: ...
 
     @property
     def settings(self) -> Settings: ...
@@ -85,9 +93,12 @@ class ServiceProcess:
         self.settings = service.settings
         self.database = database
         self.engine = open_engine(database)
+        self.planner = service.builtins.planner()
         self.environment = Environment(
             registry=service.registry,
             buffer_checked_streams=self.settings.stream_output_checks == "buffer",
+            planner=self.planner,
+            keeps=self.settings.store_content,
         )
         self.context = ServiceContext(
             settings=self.settings,
@@ -105,10 +116,14 @@ class ServiceProcess:
             started_at=time.time(),
             cancel_elsewhere=self.cancel_elsewhere,
             metrics_page=lambda: self.page,
+            builtins=service.builtins,
+            open_ledger=lambda: self.ledger,
         )
         self.supervisor: Supervisor | None = None
         self.page: MetricsPage | None = None
         """What /metrics shows; None while telemetry is off."""
+        self.ledger: Ledger | None = None
+        """What the built-in hooks know; None before the start, or if the database has none."""
         self._cancellation: Cancellation | None = None
         self._closing = AsyncExitStack()
 
@@ -158,6 +173,7 @@ class ServiceProcess:
         self._closing.push_async_callback(store.close)
         self._closing.push_async_callback(close_clients)
         environment.store, environment.instance = store, instance
+        await self._start_ledger(wake)
         self._start_telemetry(instance)
         if isinstance(store, SqliteStore):
             self._cancellation = CancelSocket(self.database.paths, instance, environment.cancel)
@@ -242,6 +258,18 @@ class ServiceProcess:
             page = MetricsPage(self.database.paths.metrics, telemetry.reader)
             self._closing.callback(page.close)
             self.page = page
+
+    async def _start_ledger(self, wake: LaterWake) -> None:
+        ledger = self.database.open_ledger(
+            enqueue=self.engine.enqueue, wake=wake, storage_timeout=self.settings.storage_timeout
+        )
+        await ledger.open()
+        self._closing.push_async_callback(ledger.close)
+        self.ledger = ledger
+        if self.planner is not None and self.planner.data.rules:
+            budget = budget_of(self.settings, ledger)
+            watch = PressureWatch(self.planner, self.engine, self.settings.max_backlog, budget)
+            self._closing.push_async_callback(_cancelled, asyncio.create_task(watch.run()))
 
     async def _start_worker(self, instance: str) -> None:
         registry = self.service.registry

@@ -17,6 +17,7 @@ from offpath.console import plain
 from offpath.hooks.bound import BoundHook
 from offpath.runs.job import JobInfo, JobState
 from offpath.settings import Settings, SourceKind
+from offpath.settings.option import without_password
 
 if TYPE_CHECKING:
     from offpath.app import AgentService
@@ -32,12 +33,55 @@ def print_report(service: AgentService, settings: Settings, console: Console) ->
         Group(
             _summary(service, settings),
             _components_table(service),
-            _hooks_table(service.registry.hooks.values(), settings),
+            _hooks_table([hook for hook in service.registry.hooks.values() if hook.options.kind is None], settings),
+            _builtins_table(service, settings),
             _settings_table(settings),
         )
     )
     for warning in settings.warnings():
         console.print(plain(f"Warning: {warning}", "yellow"))
+
+
+def print_start(service: AgentService, settings: Settings, url: str, console: Console) -> None:
+    """Print, in a few lines, what has been switched on, where it runs, and where to look."""
+    table = Table.grid(padding=(0, 2))
+    for what, lines in start_lines(service, settings, url):
+        for place, line in enumerate(lines):
+            table.add_row(Text("" if place else what, style="bold"), plain(line))
+    console.print(table)
+
+
+def start_lines(service: AgentService, settings: Settings, url: str) -> list[tuple[str, list[str]]]:
+    """What `print_start` prints: a word and its lines."""
+    own = [hook for hook in service.registry.hooks.values() if hook.options.kind is None]
+    places: dict[str, list[str]] = {}
+    for hook in own:
+        named = places.setdefault(where(hook, settings), [])
+        if hook.name not in named:
+            named.append(hook.name)
+    builtins = service.builtins
+    lines = [
+        (service.name, [url]),
+        ("Hooks", [f"{place}: {', '.join(named)}" for place, named in places.items()] or ["none of your own"]),
+        ("Evaluators", [each.summary() for each in builtins.evaluators] or ["none; OFFPATH_EVALUATORS=pii,refusal"]),
+    ]
+    if any(each.judged for each in builtins.evaluators):
+        lines.append(("Judge", [_judge(settings)]))
+    lines.append(("Analytics", ["on: GET /analytics" if builtins.analytics else "off; OFFPATH_ANALYTICS=true"]))
+    told = builtins.notification
+    lines.append(("Notifications", ["off; OFFPATH_NOTIFY_URLS"] if told is None else told.describe()))
+    look = [f"{url}/docs", f"{url}/metrics"]
+    if builtins.evaluators:
+        look += [f"{url}/runs/RUN_ID/evaluations", f"{url}/evaluations/summary"]
+    lines.append(("Look at", ["  ".join(look)]))
+    return lines
+
+
+def _judge(settings: Settings) -> str:
+    at = "" if settings.judge_base_url is None else f" at {without_password(settings.judge_base_url)}"
+    budget = settings.judge_budget_usd
+    limit = "no budget" if budget is None else f"at most {budget:g} USD a {settings.judge_budget_window}"
+    return f"{settings.judge_model or 'as each evaluator says'}{at}, {limit}"
 
 
 def where(hook: BoundHook, settings: Settings) -> str:
@@ -99,6 +143,15 @@ def _held(pause: HookPause | None) -> Text:
         text = plain(f"paused since {_local_time(pause.paused_at)}: {pause.reason or 'no reason given'}", "red")
         return text.append("\noffpath hooks resume lets it run again")
     return plain(f"has an executor of its own: {pause.reason or 'it had to be killed'}", "yellow")
+
+
+def _builtins_table(service: AgentService, settings: Settings) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for what, lines in start_lines(service, settings, ""):
+        if what in ("Evaluators", "Judge", "Analytics", "Notifications"):
+            for place, line in enumerate(lines):
+                table.add_row("" if place else what, plain(line))
+    return table
 
 
 def _summary(service: AgentService, settings: Settings) -> Table:

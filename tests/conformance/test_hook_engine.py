@@ -277,6 +277,22 @@ async def test_stats_tell_the_backlog_and_its_age(bench: Bench) -> None:
     assert stats[EVALUATE].oldest_age == pytest.approx(10, abs=5)
 
 
+async def test_the_backlog_is_counted_up_to_a_limit(bench: Bench) -> None:
+    assert await bench.producer.backlog(10) == 0
+    await bench.enqueue(*(make_job(f"r{n}", hook) for n in range(4) for hook in ("notify", "evaluate")))
+    assert await bench.producer.backlog(100) == 8, "of all hooks, and without a worker"
+    assert await bench.producer.backlog(5) == 5
+    assert await bench.producer.backlog(0) == 0
+    worker = await bench.worker()
+    first, second, third, _ = await worker.claim({NOTIFY: 4}, limit=4)
+    assert await bench.producer.backlog(100) == 8, "a job that is under way has not ended"
+    await worker.complete([ended(first)])
+    await worker.dead([ended(second, "error")])
+    await worker.retry_at([(ended(third, "error"), time.time() + 60)])
+    assert await bench.producer.backlog(100) == 6
+    assert await worker.backlog(100) == 6
+
+
 async def test_errors_are_bounded_and_may_hold_anything(bench: Bench) -> None:
     worker = await bench.worker()
     await bench.enqueue(*(make_job(f"r{n}") for n in range(4)))

@@ -25,12 +25,13 @@ def refusal() -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize("name", sorted(Settings.options()))
 def test_every_option_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     option = Settings.options()[name]
     text = {
         "api_key": KEY,
         "api_keys_file": "keys.json",
+        "judge_budget_usd": "12.5",
         "database_direct_url": "postgresql://db.example/runs",
         "retention_days": "7",
         "worker_port": "7778",

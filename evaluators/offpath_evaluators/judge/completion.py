@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from offpath_evaluators.judge.weighting import TokenProbability
 
@@ -38,6 +38,8 @@ class Completion:
     cached_tokens: int
     """Of the input tokens."""
     output_tokens: int
+    counted: bool
+    """Whether the endpoint said how many tokens it took."""
 
 
 def read_completion(body: bytes) -> Completion:
@@ -63,6 +65,7 @@ def read_completion(body: bytes) -> Completion:
         _count(usage.get("prompt_tokens")),
         _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
         _count(usage.get("completion_tokens")),
+        _is_count(usage.get("prompt_tokens")) and _is_count(usage.get("completion_tokens")),
     )
 
 
@@ -111,5 +114,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _is_count(value: object) -> TypeGuard[int]:
+    # There is no prompt and no answer without a token: 0 says that nobody counted.
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if _is_count(value) else 0

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NO_KEY: Final = "not-needed"
 """The client insists on a key; servers that want none ignore it."""
+_BEFORE_SENDING: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+"""Errors of the client's transport, which may be httpx or httpx2."""
 _LONGEST_CONNECT: Final = 10.0
 _LONGEST_ERROR: Final = 10_000
 _LONGEST_COOLING: Final = 300.0
@@ -59,6 +61,8 @@ class EndpointError(Exception):
     retry_after: float | None = None
     refused: str | None = None
     """The parameter of `ADAPTABLE` that the endpoint does not take."""
+    free: bool = False
+    """Whether it surely cost nothing: the request was not sent, or was refused before a model saw it."""
 
     def __str__(self) -> str:
         return self.explanation
@@ -124,15 +128,18 @@ class Endpoint:
                 answer = await state.client.chat.completions.with_raw_response.create(**body, timeout=seconds)
                 content: bytes = answer.http_response.content
                 return content
-        except (TimeoutError, openai.APITimeoutError):
-            error = EndpointError("timeout", f"{self.shown_url} did not answer within {seconds:.3g} s", passing=True)
+        except (TimeoutError, openai.APITimeoutError) as late:
+            said = f"{self.shown_url} did not answer within {seconds:.3g} s"
+            error = EndpointError("timeout", said, passing=True, free=_not_sent(late))
         except openai.APIStatusError as refusal:
             error = _refused(refusal, self.shown_url)
+            error.free = _not_begun(refusal.status_code, error.retry_after)
             if error.reason == "rate_limited" and error.retry_after is not None:
                 until = asyncio.get_running_loop().time() + min(error.retry_after, _LONGEST_COOLING)
                 state.cool_until = max(state.cool_until, until)
-        except openai.APIConnectionError:
-            error = EndpointError("judge_unavailable", f"{self.shown_url} cannot be reached", passing=True)
+        except openai.APIConnectionError as lost:
+            said = f"{self.shown_url} cannot be reached"
+            error = EndpointError("judge_unavailable", said, passing=True, free=_not_sent(lost))
         except openai.OpenAIError as problem:
             error = EndpointError("judge_unavailable", f"the openai client raised {type(problem).__name__}")
         # Outside of `except`: the cause would hold the request, whose headers hold the key.
@@ -185,6 +192,16 @@ class Endpoint:
         )
 
 
+def preload() -> None:
+    """Import all that asking a judge takes: for a process that others are forked from, which then need not."""
+    _import()
+    import openai
+
+    # Some of it is imported only by the first client, and by its first call. This one is never connected.
+    client = openai.AsyncOpenAI(api_key=NO_KEY, base_url="http://127.0.0.1/v1")
+    client.chat.completions.with_raw_response  # noqa: B018  # a property, which imports
+
+
 def _imported() -> bool:
     return "openai" in sys.modules and "genai_prices" in sys.modules
 
@@ -194,6 +211,23 @@ def _import() -> None:
     import_module("openai")
     with suppress(ImportError):
         import_module("genai_prices")
+
+
+def _not_sent(error: BaseException) -> bool:
+    """Whether a request failed before there was a connection to send it on."""
+    return any(each.__name__ in _BEFORE_SENDING for each in type(error.__cause__).__mro__)
+
+
+def _not_begun(status: int, retry_after: float | None) -> bool:
+    """Whether an endpoint that answers so has not let a model begin.
+
+    What is wrong with the request (4xx) is seen before. 408, 409, 425 and 499 say that something went wrong on the way.
+    A server that is overloaded and says when to come back has declined; any other 5xx may come from a gateway that gave
+    up on a model at work.
+    """
+    if 400 <= status < 500:
+        return status not in {408, 409, 425, 499}
+    return status in {503, 529} and retry_after is not None
 
 
 def _refused(error: openai.APIStatusError, where: str) -> EndpointError:

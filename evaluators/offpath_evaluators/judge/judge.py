@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from offpath_evaluators.errors import InvalidOptionsError, MissingJudgeError, MissingLibraryError
 from offpath_evaluators.judge.endpoint import Endpoint
+from offpath_evaluators.judge.gate import TOKEN_LIMITS, SpendGate
 from offpath_evaluators.judge.price import Prices, checked_prices
 from offpath_evaluators.judge.rate import Rate
 from offpath_evaluators.judge.record import JudgeRecord
@@ -57,6 +58,8 @@ class Judge:
         redact: Mask personal data and secrets in all that is sent.
         prices: USD for a million input and output tokens by model, before the known prices: {"my-model": (0.1, 0.4)}.
         client: An `openai.AsyncOpenAI` of one's own, Azure's for example; whoever made it closes it.
+        gate: Asked before each request, so that a budget is kept. Models of unknown price are then not asked, nor
+            endpoints that do not take a limit of tokens.
 
     Raises:
         MissingJudgeError: There is neither a key nor a base URL nor a client.
@@ -83,6 +86,7 @@ class Judge:
         redact: bool = True,
         prices: Mapping[str, object] | None = None,
         client: openai.AsyncOpenAI | None = None,
+        gate: SpendGate | None = None,
     ) -> None:
         if find_spec("openai") is None:
             raise MissingLibraryError("a judge needs the openai package: pip install openai")
@@ -107,7 +111,9 @@ class Judge:
             None if rate is None else Rate.parse(rate),
             client,
         )
+        self.gate = gate
         self._without: set[str] = set()
+        self._overspent: set[str] = set()
         self._alternatives = 20
 
     @classmethod
@@ -175,10 +181,16 @@ class Judge:
 
     def adapt(self, parameter: str, body: Mapping[str, Any]) -> bool:
         """Go without a parameter that was refused in `body`; returns whether another try may succeed."""
-        if parameter not in body and parameter in _LIMITS:
-            parameter = next((name for name in _LIMITS if name in body), parameter)
+        if parameter not in body and parameter in TOKEN_LIMITS:
+            parameter = next((name for name in TOKEN_LIMITS if name in body), parameter)
         if parameter not in body:
             return False
+        if (
+            parameter in TOKEN_LIMITS
+            and self.gate is not None
+            and self._without.intersection(TOKEN_LIMITS) - {parameter}
+        ):
+            return False  # without a limit there is no bound of what an answer costs
         if "logprobs" in parameter and body.get("top_logprobs", 0) > FEWER_ALTERNATIVES:
             # "at most 5" is refused in words that name either of the two.
             self._alternatives = FEWER_ALTERNATIVES
@@ -201,6 +213,20 @@ class Judge:
             body["top_logprobs"] = min(body["top_logprobs"], self._alternatives)
         return body
 
+    def overspent(self, model: str, usd: float, most: float) -> None:
+        """An answer cost more than its request could; said once for each model."""
+        if model not in self._overspent:
+            self._overspent.add(model)
+            _logger.warning(
+                "judge %s: an answer of %s cost %.6f USD, where %.6f was the most by its prompt and max_tokens=%d: the "
+                "endpoint does not keep to the limit, so the budget cannot either",
+                self.model,
+                model,
+                usd,
+                most,
+                self.max_tokens,
+            )
+
     def _give_up(self, parameter: str) -> None:
         if parameter not in self._without:
             self._without.add(parameter)
@@ -211,8 +237,6 @@ _VARIABLES: Final = ("MODEL", "BASE_URL", "API_KEY", "MODE", "CONCURRENCY", "RAT
 _YES, _NO = ("", "1", "true", "yes", "on"), ("0", "false", "no", "off")
 _known: dict[str, Any] = {}
 """The last judge of the environment."""
-_LIMITS: Final = ("max_completion_tokens", "max_tokens")
-"""Two names of one parameter: an endpoint knows the one or the other, and names either in its errors."""
 _lock: Final = threading.Lock()
 
 

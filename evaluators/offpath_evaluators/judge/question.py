@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from offpath_evaluators.judge.completion import Choice, Completion, CompletionError, read_completion
 from offpath_evaluators.judge.criterion import UNKNOWN, Criterion, Mode
 from offpath_evaluators.judge.endpoint import EndpointError
+from offpath_evaluators.judge.gate import TOKEN_LIMITS, BudgetUsedUp, most_usd
 from offpath_evaluators.judge.prompt import (
     SCHEMA_NAME,
     allowed_verdicts,
@@ -26,6 +29,8 @@ from offpath_evaluators.score import Abstained, Failed, NotApplicable
 
 if TYPE_CHECKING:
     from offpath_evaluators.judge.record import JudgeRecord
+
+_logger: Final = logging.getLogger(__name__)
 
 Outcome = Verdict | Abstained | Failed | NotApplicable
 
@@ -43,6 +48,14 @@ class _NoVerdictError(Exception):
     def __init__(self, result: Failed | NotApplicable) -> None:
         super().__init__(result.reason)
         self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    """What a budget has set aside for one request."""
+
+    token: Any
+    usd: float
 
 
 class Question:
@@ -81,7 +94,11 @@ class Question:
         """Whether the evaluation's limit leaves a request less than the judge's own."""
 
     async def decide(self) -> Outcome:
-        """The verdict, or why there is none."""
+        """The verdict, or why there is none.
+
+        Raises:
+            BudgetUsedUp: A request was not let through.
+        """
         try:
             if self._mode == "reasoned":
                 return await self._reasoned()
@@ -198,7 +215,8 @@ class Question:
         while True:
             body = self._body(temperature, logprobs, samples)
             try:
-                completion = read_completion(await self._send(body))
+                answer, reservation = await self._send(body)
+                completion = read_completion(answer)
             except EndpointError as error:
                 await self._after(error, body)
                 continue
@@ -206,6 +224,8 @@ class Question:
                 await self._failed(Failed("malformed_verdict", str(error)), None, pause=True)
                 continue
             self._record.count(completion, body)
+            if reservation is not None:
+                await self._settle(reservation, completion)
             return completion
 
     def _body(self, temperature: float, logprobs: bool, samples: int) -> dict[str, Any]:
@@ -233,7 +253,8 @@ class Question:
             wanted["n"] = samples
         return self._judge.adapted(wanted)
 
-    async def _send(self, body: Mapping[str, Any]) -> bytes:
+    async def _send(self, body: Mapping[str, Any]) -> tuple[bytes, _Reservation | None]:
+        """The answer, and what was set aside for it."""
         clock, endpoint = self._record.clock, self._judge.endpoint
         async with AsyncExitStack() as stack:
             with clock.waiting():
@@ -243,12 +264,66 @@ class Question:
                     await asyncio.sleep(cooling)
             if cooling >= clock.left():
                 raise _NoVerdictError(Failed("rate_limited", "the judge's endpoint asked for a pause", cooling))
+            reservation = await self._reserve(body)
             left = clock.left() - _MARGIN
             if left <= 0:
+                await self._book(reservation, 0.0)
                 raise _NoVerdictError(self._last or Failed("timeout", "the time limit left none for the judge", _LATER))
             self._cut_short = left < self._judge.timeout
             self._record.calls += 1
-            return await endpoint.send(body, min(self._judge.timeout, left))
+            try:
+                return await endpoint.send(body, min(self._judge.timeout, left)), reservation
+            except EndpointError as error:
+                if error.free:
+                    await self._book(reservation, 0.0)
+                raise
+
+    # The budget.
+
+    async def _reserve(self, body: Mapping[str, Any]) -> _Reservation | None:
+        """Set aside what the request can cost; None without a budget."""
+        judge = self._judge
+        if judge.gate is None:
+            return None
+        usd = most_usd(judge.prices, judge.model, judge.endpoint.base_url, body)
+        if usd is None:
+            raise _NoVerdictError(Failed("unpriced", f"the price of {judge.model} is not known, and there is a budget"))
+        if self._record.budget_used_up:
+            raise BudgetUsedUp
+        try:
+            with self._record.clock.waiting():
+                token = await judge.gate.reserve(usd)
+        except Exception as error:  # the gate is somebody else's, and may ask over a network
+            _logger.debug("the judge's budget cannot be asked for", exc_info=error)
+            why = f"the judge's budget cannot be asked for now: {type(error).__name__}"
+            raise _NoVerdictError(Failed("budget_unavailable", why, _LATER)) from error
+        if token is None:
+            self._record.budget_used_up = True
+            raise BudgetUsedUp
+        return _Reservation(token, usd)
+
+    async def _settle(self, reservation: _Reservation, completion: Completion) -> None:
+        """Book what the answer cost, if that can be told."""
+        usd = self._record.cost_of(completion) if completion.counted else None
+        if usd is None:
+            return
+        if usd > reservation.usd:
+            self._judge.overspent(completion.model or self._judge.model, usd, reservation.usd)
+        await self._book(reservation, usd)
+
+    async def _book(self, reservation: _Reservation | None, usd: float) -> None:
+        if reservation is None or self._judge.gate is None:
+            return
+        try:
+            with self._record.clock.waiting():
+                await self._judge.gate.settle(reservation.token, usd)
+        except Exception as error:  # noqa: BLE001  # as above; the answer is there, and what was set aside stays so
+            _logger.warning(
+                "the judge's budget cannot be settled (%s), so %.6f USD count as spent instead of %.6f",
+                type(error).__name__,
+                reservation.usd,
+                usd,
+            )
 
     async def _after(self, error: EndpointError, body: Mapping[str, Any]) -> None:
         """Returns if the request is to be sent again."""
@@ -257,6 +332,9 @@ class Question:
         if error.refused is not None and self._judge.adapt(error.refused, body):
             return
         failed = Failed(error.reason, error.explanation)
+        if error.refused in TOKEN_LIMITS and self._judge.gate is not None:
+            why = "a budget needs a limit of the answer's tokens, and the endpoint takes none"
+            failed = Failed("no_token_limit", f"{why} (max_tokens={self._judge.max_tokens}): {error.explanation}")
         if not error.passing:
             raise _NoVerdictError(failed)
         await self._failed(failed, error)

@@ -49,6 +49,8 @@ class JudgeRecord:
         self.preparation = Preparation(Redactor() if judge.redact else None)
         self.calls = 0
         """Requests that were sent, repeated ones too."""
+        self.budget_used_up = False
+        """Whether the budget had too little left for one of them; no other is sent then."""
         self._redactor = self.preparation.redactor
         self._prepared: dict[tuple[int, tuple[str, ...]], tuple[object, dict[str, Any]]] = {}
         self._preparing = asyncio.Lock()
@@ -85,6 +87,10 @@ class JudgeRecord:
             A verdict; `NotApplicable` if a field is missing ("missing_context"), the data is too long for the judge
             ("too_long") or the verdict says that the question does not arise; `Abstained` if the judge cannot tell;
             `Failed` after all tries. Never raises for data or for what the endpoint does.
+
+        Raises:
+            BudgetUsedUp: The judge has a `gate`, which let a request not through. Not to be caught: the evaluation then
+                fails with the reason "budget".
         """
         fields = _fields(criterion, data)
         if isinstance(fields, NotApplicable):
@@ -122,13 +128,18 @@ class JudgeRecord:
         for place, count in enumerate((completion.input_tokens, completion.cached_tokens, completion.output_tokens)):
             tokens[place] += count
 
+    def cost_of(self, completion: Completion) -> float | None:
+        """USD of one answer; None if the price is not known."""
+        model = completion.model or self.judge.model
+        return self._price(model, completion.input_tokens, completion.cached_tokens, completion.output_tokens)
+
     def provenance(self, instance: Instance, duration: float) -> Provenance:
         """Where the evaluation's result comes from."""
         prompts = _joined(self._hashes)
         return Provenance(
             instance.evaluator.name,
             instance.evaluator.version,
-            _digest([instance.settings_hash, prompts, *self.judge.identity]),
+            fingerprint_of(instance, prompts, self.judge),
             duration,
             prompts,
             self._model,
@@ -142,19 +153,19 @@ class JudgeRecord:
         )
 
     def _cost(self) -> float | None:
-        costs = [
-            cost_of(
-                self.judge.prices,
-                (model, self.judge.model),
-                self.judge.endpoint.base_url,
-                input_tokens=given,
-                cached_tokens=cached,
-                output_tokens=written,
-            )
-            for model, (given, cached, written) in self._tokens.items()
-        ]
+        costs = [self._price(model, given, cached, written) for model, (given, cached, written) in self._tokens.items()]
         known = [cost for cost in costs if cost is not None]
         return sum(known) if known and len(known) == len(costs) else None
+
+    def _price(self, model: str, given: int, cached: int, written: int) -> float | None:
+        return cost_of(
+            self.judge.prices,
+            (model, self.judge.model),
+            self.judge.endpoint.base_url,
+            input_tokens=given,
+            cached_tokens=cached,
+            output_tokens=written,
+        )
 
     async def _prepare(self, data: object, fields: Mapping[str, Any], size: int) -> dict[str, Any]:
         key = (id(data), tuple(fields))
@@ -219,6 +230,15 @@ def _call(call: Any) -> Any:
         except (ValueError, RecursionError):
             return shown
     return shown
+
+
+def fingerprint_of(instance: Instance, prompts: str | None, judge: Judge) -> str:
+    """Of a judged result.
+
+    Args:
+        prompts: The hash of what was asked (`Provenance.prompt_hash`); None if nothing was.
+    """
+    return _digest([instance.settings_hash, prompts, *judge.identity])
 
 
 def _joined(hashes: set[str]) -> str | None:

@@ -10,8 +10,11 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from offpath.api.access import OPEN_PATHS, AccessControl
+from offpath.api.analytics_routes import AnalyticsRoutes, add_analytics_routes
 from offpath.api.context import ServiceContext
 from offpath.api.documents import EVERYWHERE
+from offpath.api.evaluation_routes import EvaluationRoutes, add_evaluation_routes
+from offpath.api.evaluation_summary import EvaluationSummary, add_evaluation_summary_routes
 from offpath.api.faults import UnexpectedErrors, add_error_answers
 from offpath.api.hook_routes import HookRoutes, add_hook_routes
 from offpath.api.metrics_route import PATH as METRICS
@@ -42,6 +45,9 @@ def create_app(context: ServiceContext, *, lifespan: Lifespan | None = None) -> 
     add_run_routes(app, runs)
     add_session_routes(app, SessionRoutes(runs))
     add_hook_routes(app, HookRoutes(context))
+    add_evaluation_routes(app, EvaluationRoutes(context))
+    add_evaluation_summary_routes(app, EvaluationSummary(context))
+    add_analytics_routes(app, AnalyticsRoutes(context))
     add_service_routes(app, context)
     add_metrics_route(app, context)
     _document_access(app, context)

@@ -10,11 +10,13 @@ from offpath.access_keys import KeyRing
 from offpath.engine.pause import HookPause
 from offpath.engine.protocol import QueueStats
 from offpath.errors import NotFoundError, StorageError
+from offpath.posthooks.builtin import Builtins
 from offpath.runner.environment import Environment
 from offpath.runner.runnable import Runnable
 from offpath.runs.job import JobInfo, JobState
 from offpath.runs.status import ComponentKind
 from offpath.settings import Settings
+from offpath.storage.ledger import Ledger
 from offpath.storage.store import Store
 from offpath.telemetry.status_server import Page
 
@@ -64,6 +66,22 @@ class ServiceContext:
 
     metrics_page: Callable[[], Page | None] = lambda: None
     """What /metrics shows; None while telemetry is off."""
+
+    builtins: Builtins = field(default_factory=Builtins)
+    """The built-in hooks that are on."""
+    open_ledger: Callable[[], Ledger | None] = lambda: None
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the built-in hooks know.
+
+        Raises:
+            StorageError: The service keeps nothing, or is starting.
+        """
+        found = self.open_ledger()
+        if found is None:
+            raise StorageError("the service has no store yet; try again, or give it a database")
+        return found
 
     @property
     def store(self) -> Store:

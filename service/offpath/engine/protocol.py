@@ -151,6 +151,9 @@ class Engine(HookEngine, Protocol):
     ) -> list[JobInfo]:
         """Jobs in one state (None: all queued ones), the oldest queued or the last ended first."""
 
+    async def backlog(self, limit: int) -> int:
+        """How many jobs have not ended, counted up to `limit`: what it costs does not grow with the queue."""
+
     async def pauses(self) -> list[HookPause]:
         """Hooks with strikes, isolated or paused."""
 

@@ -32,6 +32,12 @@ def jobs(connection: sqlite3.Connection, state: JobState | None, hook_id: str | 
     return [_info(row) for row in connection.execute(statement, (value, hook_id, limit))]
 
 
+def backlog(connection: sqlite3.Connection, limit: int) -> int:
+    """How many jobs have not ended, counted up to `limit`."""
+    count: int = connection.execute(statements.UNENDED, (max(0, limit),)).fetchone()[0]
+    return count
+
+
 def stats(connection: sqlite3.Connection) -> list[QueueStats]:
     """The backlog of each hook that has one."""
     counts: dict[str, dict[str, int]] = {}

@@ -234,6 +234,9 @@ class SqliteEngine:
         """Jobs in one state (None: all queued ones), the oldest queued or the last ended first."""
         return await self._in_people(reports.jobs, state, hook_id, limit)
 
+    async def backlog(self, limit: int) -> int:
+        return await self._in_people(reports.backlog, limit)
+
     async def stats(self) -> list[QueueStats]:
         """See `HookEngine`. Jobs that this worker has in flight count as running, whatever the table says yet."""
         found = await self._in_people(reports.stats)

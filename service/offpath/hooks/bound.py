@@ -63,6 +63,8 @@ class BoundHook:
     @property
     def lane(self) -> str:
         """Hooks of one lane share executors: one lane a function, whichever components use it."""
+        if self.options.lane is not None:
+            return self.options.lane
         if self.options.isolation == "shared":
             return "shared"
         function = inspect.unwrap(self.function)

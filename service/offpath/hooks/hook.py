@@ -17,6 +17,8 @@ F = TypeVar("F", bound=HookFunction)
 Isolation = Literal["hook", "shared"]
 
 OPTIONS_ATTRIBUTE: Final = "__offpath_hook__"
+PRELOAD_ATTRIBUTE: Final = "__offpath_preload__"
+"""A function that imports what a built-in hook needs, called once before executors are forked."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _RATE: Final = re.compile(r"(?P<count>\d+)\s*/\s*(?P<unit>s|m|h|second|minute|hour)")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -60,6 +62,8 @@ class HookOptions:
     """Post-hooks: the ends of a run after which it runs."""
     isolation: Isolation = "hook"
     """"hook": its executor runs no other hook. "shared": it shares one with all hooks that say so."""
+    lane: str | None = None
+    """Set by the built-in hooks: those of one lane share executors, and with them connections and limits."""
     version: str = "1"
     """Recorded with each job; raise it when results are no longer comparable."""
     kind: HookKind | None = None

@@ -21,6 +21,7 @@ class HookRegistry:
         components: Those given to the service; members and steps are found from them.
         in_background: The service's `run_hooks_in_background`. It reaches every component that is found.
         extra_post_hooks: The built-in hooks, which run after the component's own.
+        plan: What the built-in hooks tell the worker's parent; opaque here.
         allow_background: False makes every hook a foreground one (a run without a service).
 
     Raises:
@@ -34,9 +35,11 @@ class HookRegistry:
         *,
         in_background: bool,
         extra_post_hooks: Sequence[HookFunction] = (),
+        plan: bytes = b"",
         allow_background: bool = True,
     ) -> None:
         self.components: Final[Mapping[tuple[ComponentKind, str], Component]] = MappingProxyType(_walk(components))
+        self.plan: Final = plan
         self._sets = {
             key: bind_hooks(
                 component.kind,

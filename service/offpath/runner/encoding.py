@@ -7,17 +7,21 @@ from typing import Any
 
 from offpath.errors import RunError
 from offpath.runner.active import ActiveRun
+from offpath.runs.content import without_content
 from offpath.runs.context import RunContext
 from offpath.runs.input import RunInput
 from offpath.runs.record import RunRecord, encode_record, storable
 
 
-def encode_run(run: ActiveRun, own: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -> bytes:
+def encode_run(
+    run: ActiveRun, own: Mapping[str, Any] | None, given: Mapping[str, Any] | None, *, content: bool = True
+) -> bytes:
     """The run as it stands.
 
     Args:
         own: What the component itself depends on. It need not be JSON: hooks get it from the component again.
         given: Dependencies that came with the request.
+        content: Whether what was said is part of it.
 
     Raises:
         RunError: Something in it cannot be stored as JSON; the message names it.
@@ -31,7 +35,7 @@ def encode_run(run: ActiveRun, own: Mapping[str, Any] | None, given: Mapping[str
         }
         record.context = _with_dependencies(run.context, kept)
     try:
-        return encode_record(record)
+        return encode_record(record if content else without_content(record))
     except (TypeError, ValueError, RecursionError) as error:
         raise _not_storable(run, error) from error
 
@@ -60,7 +64,7 @@ def _not_storable(run: ActiveRun, error: Exception) -> RunError:
     return RunError(f"{' and '.join(where)} cannot be stored as JSON ({error}); keep JSON values there")
 
 
-def encode_storable_part(run: ActiveRun) -> bytes:
+def encode_storable_part(run: ActiveRun, *, content: bool = True) -> bytes:
     """The run without what cannot be stored, so that the failure itself can be."""
     record = run.record
     output = record.output
@@ -75,7 +79,8 @@ def encode_storable_part(run: ActiveRun) -> bytes:
     run_input = record.input
     if not storable(run_input.input_content):
         run_input = RunInput(input_content=repr(run_input.input_content), files=run_input.files)
-    return encode_record(RunRecord(input=run_input, output=output, context=context, session=record.session))
+    stored = RunRecord(input=run_input, output=output, context=context, session=record.session)
+    return encode_record(stored if content else without_content(stored))
 
 
 def _storable_items(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,14 +5,39 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from offpath.hooks.registry import HookRegistry
+from offpath.ledger.plan import RunPlan
+from offpath.runs.content import ContentKept
 from offpath.runs.job import HookJob
 from offpath.runs.output import RunOutput
 from offpath.storage.store import Store
 
 InlineJobs = Callable[[bytes, Sequence[HookJob]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the built-in hooks make of a run."""
+
+    plan: RunPlan
+    hooks: frozenset[str]
+    """Names of the built-in hooks that get a job."""
+    shed: tuple[str, ...] = ()
+    """Names of those that get none because too many jobs wait."""
+
+
+class Planner(Protocol):
+    """Decides what the built-in hooks do with runs that end; see `offpath.posthooks.planner`."""
+
+    def plan(self, output: RunOutput, *, blocked_by: str = "") -> Planned | None:
+        """The plan, without the run's trace; None if no built-in hook is on.
+
+        Args:
+            output: With its final status.
+            blocked_by: The guardrail that refused the run.
+        """
 
 
 @dataclass(eq=False)
@@ -28,6 +53,10 @@ class Environment:
     """Ids of hooks that no other process can import; their jobs are placed in this process."""
     buffer_checked_streams: bool = True
     """Hold a stream back until foreground post-hooks have passed it."""
+    planner: Planner | None = None
+    """None if no built-in hook is on."""
+    keeps: ContentKept = "full"
+    """What is stored of what was said; anything but "full" leaves sessions without names, too."""
     inline_jobs: InlineJobs | None = None
     """Runs jobs before the response (`OFFPATH_WORKER=inline`)."""
     active: dict[str, asyncio.Task[RunOutput]] = field(default_factory=dict)

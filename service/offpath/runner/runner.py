@@ -29,7 +29,7 @@ from offpath.runner.active import ActiveRun, Listener, make_event
 from offpath.runner.buffer import CheckedStream
 from offpath.runner.direct import direct_environment
 from offpath.runner.encoding import encode_run, encode_storable_part
-from offpath.runner.environment import Environment
+from offpath.runner.environment import Environment, Planned
 from offpath.runner.failure import failure_of
 from offpath.runner.jobs import count_queued, hook_jobs
 from offpath.runner.request import RunRequest
@@ -119,6 +119,8 @@ class _Execution:
         self.error: BaseException | None = None
         self.cancelled_late = False
         self.new_session = False
+        self.blocked_by = ""
+        """The guardrail that refused the run."""
         self.began = time.perf_counter()
 
     async def run_or_raise(self) -> RunOutput:
@@ -235,7 +237,8 @@ class _Execution:
         if found is None:
             self.new_session = True
             session_id = request.session_id or request.run_id
-            return new_session(runnable, session_id, request, now), ()
+            named = self.environment.keeps == "full"
+            return new_session(runnable, session_id, request, now, named=named), ()
         check_session(found, runnable, request)
         found.user_id = found.user_id or request.user_id
         found.updated_at = now
@@ -259,6 +262,7 @@ class _Execution:
             try:
                 await call_hook(hook, hook_arguments(run.record, self.runnable, job))
             except CheckError:
+                self.blocked_by = hook.name
                 instruments().guardrail_blocked.add(1, guardrail=hook.name, agent_name=self.runnable.name)
                 raise
             except Exception as error:
@@ -357,10 +361,16 @@ class _Execution:
         began = time.perf_counter()
         row = self._row(run)
         encoded = time.perf_counter()
-        hooks = self._wanted(run)
-        with producer_span(len(hooks), run_id=run.output.run_id) if hooks else nullcontext() as hand_over:
+        planned = (
+            None if environment.planner is None else environment.planner.plan(run.output, blocked_by=self.blocked_by)
+        )
+        hooks = self._wanted(run, planned)
+        with producer_span(len(hooks), run_id=run.output.run_id) if hooks or planned else nullcontext() as hand_over:
             jobs = self._jobs(hooks, run, "post", hand_over.traceparent) if hand_over is not None else []
-            planned = time.perf_counter()
+            if planned is not None and hand_over is not None:
+                row.plan = planned.plan
+                row.plan.traceparent = hand_over.traceparent
+            chosen = time.perf_counter()
             stored = environment.spawn(environment.store.finish(row, run.session, jobs))
             if self.parent is not None:
                 # Nobody can see this run before the outermost one is answered, so only that one waits.
@@ -371,8 +381,8 @@ class _Execution:
                 await self._stored(commit)
         overhead = instruments().response_overhead
         overhead.record(encoded - began, stage="encode")
-        overhead.record(planned - encoded, stage="plan")
-        overhead.record(time.perf_counter() - planned, stage="commit")
+        overhead.record(chosen - encoded, stage="plan")
+        overhead.record(time.perf_counter() - chosen, stage="commit")
         count_queued(jobs)
         if jobs and environment.inline_jobs is not None:
             await environment.inline_jobs(row.record, jobs)
@@ -388,11 +398,19 @@ class _Execution:
                 self.cancelled_late = True
         commit.result()
 
-    def _wanted(self, run: ActiveRun) -> list[BoundHook]:
-        """The background post-hooks that run after such an end; the others are counted as skipped."""
+    def _wanted(self, run: ActiveRun, planned: Planned | None) -> list[BoundHook]:
+        """The background post-hooks that run after such an end; the others are counted as skipped.
+
+        Of the built-in ones those that the plan names: it knows better than `run_on` which of them have work.
+        """
         wanted: list[BoundHook] = []
         for hook in self.hooks.background_post:
-            if run.output.status in hook.options.run_on:
+            if hook.options.kind is not None:
+                if planned is not None and hook.name in planned.hooks:
+                    wanted.append(hook)
+                elif planned is not None and hook.name in planned.shed:
+                    instruments().hooks_skipped.add(1, hook=hook.id, hook_kind=hook.kind, reason="overload")
+            elif run.output.status in hook.options.run_on:
                 wanted.append(hook)
             else:
                 instruments().hooks_skipped.add(1, hook=hook.id, hook_kind=hook.kind, reason="run_status")
@@ -428,10 +446,11 @@ class _Execution:
 
     def _encode(self, run: ActiveRun) -> bytes:
         try:
-            return encode_run(run, self.runnable.dependencies, self.request.dependencies)
+            content = self.environment.keeps != "none"
+            return encode_run(run, self.runnable.dependencies, self.request.dependencies, content=content)
         except RunError as error:
             self._end(run, RunStatus.ERROR, error)
-            return encode_storable_part(run)
+            return encode_storable_part(run, content=self.environment.keeps != "none")
 
 
 def _failed(commit: asyncio.Future[None]) -> bool:

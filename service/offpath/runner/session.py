@@ -10,14 +10,14 @@ from offpath.runs.context import Session, name_from
 from offpath.runs.record import RunRecord
 
 
-def new_session(runnable: Runnable, session_id: str, request: RunRequest, now: float) -> Session:
-    """A session as its first run begins it."""
+def new_session(runnable: Runnable, session_id: str, request: RunRequest, now: float, *, named: bool = True) -> Session:
+    """A session as its first run begins it; `named` after its first message."""
     return Session(
         session_id=session_id,
         kind=runnable.kind,
         component_id=runnable.id,
         user_id=request.user_id,
-        name=name_from(request.input) if isinstance(request.input, str) else None,
+        name=name_from(request.input) if named and isinstance(request.input, str) else None,
         state=dict(runnable.session_state or {}),
         created_at=now,
         updated_at=now,

@@ -32,7 +32,7 @@ class HookJob(msgspec.Struct, frozen=True):
     """A hook call that rides in its run's commit. Carries ids, never content."""
 
     key: str
-    """`{run_id}:{phase}:{hook}`: one job for each run, phase and registered hook name."""
+    """`{run_id}:{phase}:{hook}`: one job for each run, phase and registered hook name; see `job_key`."""
     run_id: str
     component_kind: ComponentKind
     component_id: str
@@ -56,8 +56,19 @@ class HookJob(msgspec.Struct, frozen=True):
         return hook_id(self.component_kind, self.component_id, self.phase, self.hook)
 
 
-def job_key(run_id: str, phase: Phase, hook: str) -> str:
-    return f"{run_id}:{phase}:{hook}"
+def job_key(run_id: str, phase: Phase, hook: str, occasion: str = "") -> str:
+    """The key of a job.
+
+    Args:
+        occasion: Tells further calls of one hook apart: an evaluation that was asked for again, a message.
+    """
+    return f"{run_id}:{phase}:{hook}:{occasion}" if occasion else f"{run_id}:{phase}:{hook}"
+
+
+def occasion_of(key: str) -> str:
+    """The occasion in a job's key; "" for the one job that a run's end brings."""
+    parts = key.split(":", 3)
+    return parts[3] if len(parts) == 4 else ""
 
 
 def hook_id(kind: ComponentKind, component_id: str, phase: Phase, hook: str) -> str:

@@ -13,12 +13,13 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from offpath.settings.dotenv_file import DotenvFile
-from offpath.settings.option import PREFIX, Option, options
+from offpath.settings.option import PREFIX, Option, options, prefix_of
 from offpath.settings.problem import Problem
 from offpath.settings.source import Source, SourceKind
 
 RESERVED = (PREFIX + "TEST_", PREFIX + "INTERNAL_")
 """Names that begin so are not options, and are not refused."""
+_NEARLY_MANY = PREFIX + "EVALUATOR_"
 MAX_FILE_BYTES = 1_048_576
 """A value's file that is larger is surely the wrong file."""
 
@@ -45,6 +46,9 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         self.problems: list[Problem] = []
         self.sources: dict[str, Source] = {}
         self._options = options(settings_cls)
+        self._prefixes = tuple(
+            prefix for field in settings_cls.model_fields.values() if (prefix := prefix_of(field)) is not None
+        )
         self._skip = frozenset(skip)
         self._dotenv = DotenvFile.read()
         self._environment = dict(os.environ)
@@ -64,6 +68,8 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         """The option's text, or None when it is not set or cannot be had. Not complex: the field splits its list."""
         if field_name in self._skip:
             return None, field_name, False
+        if (prefix := prefix_of(field)) is not None:
+            return self._read_many(prefix, field_name) or None, field_name, False
         option = self._options[field_name]
         value = self._read(option, self._environment, {})
         if field_name not in self.sources:
@@ -96,6 +102,28 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         self.problems.append(Problem(option.variable, source, what))
         return None
 
+    def _read_many(self, prefix: str, field_name: str) -> dict[str, dict[str, str]]:
+        """The texts of all variables `PREFIX__NAME__OPTION`, by name and option in small letters.
+
+        An option that ends in `_file` is left as it is: only who knows the options can tell whether it is one of its
+        own, or names a file that holds the text of another.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for variables, lines in ((self._dotenv.values, self._dotenv.lines), (self._environment, {})):
+            for variable, text in variables.items():
+                if not variable.upper().startswith(prefix) or not text.strip():
+                    continue
+                line = lines.get(variable, 0)
+                source = Source(SourceKind.DOTENV if line else SourceKind.ENVIRONMENT, variable, line=line)
+                name, _, option = variable.removeprefix(prefix).lower().partition("__")
+                if variable != variable.upper() or not name or not option:
+                    what = f"is not understood; write {prefix}NAME__OPTION, such as {prefix}REFUSAL__SAMPLE_RATE=0.1"
+                    self.problems.append(Problem(variable, source, what))
+                    continue
+                self.sources[field_name] = source
+                found.setdefault(name, {})[option] = text.strip()
+        return found
+
     def _read_file(self, option: Option, path: str, line: int) -> str | None:
         self.sources[option.name] = Source(SourceKind.FILE, option.file_variable, path=path, line=line)
         where = f".env line {line}" if line else "environment"
@@ -126,7 +154,7 @@ class EnvironmentSource(PydanticBaseSettingsSource):
             for name, value in variables.items()
             if name.upper().startswith(PREFIX)
             and name not in known
-            and not name.upper().startswith(RESERVED)
+            and not name.upper().startswith((*RESERVED, *self._prefixes))
             and not is_service_link(name, value)
         ]
 
@@ -154,6 +182,8 @@ def near_match(name: str, known: Collection[str]) -> str | None:
 
 
 def _remedy(name: str, known: Collection[str]) -> str:
+    if name.upper().startswith(_NEARLY_MANY):
+        return f"there is no such option; options of evaluators are written {_NEARLY_MANY}_NAME__OPTION, in capitals"
     bare = {one.removeprefix(PREFIX) for one in known}
     match = near_match(name.upper().removeprefix(PREFIX), bare)
     if match:

@@ -56,8 +56,14 @@ class Option:
 
 
 def options(settings: type[BaseModel]) -> dict[str, Option]:
-    """The options of a settings class by their names, in its order."""
-    return {name: _option(name, field) for name, field in settings.model_fields.items()}
+    """The options of a settings class by their names, in its order; not those that many variables make."""
+    return {name: _option(name, field) for name, field in settings.model_fields.items() if prefix_of(field) is None}
+
+
+def prefix_of(field: FieldInfo) -> str | None:
+    """What the variables of a field begin with that holds many: `OFFPATH_EVALUATOR__`. None for any other field."""
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    return None if "prefix" not in extra else str(extra["prefix"])
 
 
 def without_password(url: str) -> str:

@@ -15,7 +15,7 @@ from offpath.settings.environment import EnvironmentSource, near_match
 from offpath.settings.option import Option, options
 from offpath.settings.problem import Problem, settings_error
 from offpath.settings.source import DEFAULT, Source, SourceKind
-from offpath.settings.value import database_url, host_name, key, lower, origin, path, text_list
+from offpath.settings.value import database_url, host_name, key, lower, origin, path, text_list, time_zone
 
 logger = logging.getLogger("offpath.settings")
 
@@ -29,7 +29,10 @@ LIMITS: Final[JsonDict] = {"group": "Limits of requests"}
 HOOKS: Final[JsonDict] = {"group": "Hooks"}
 WORKER: Final[JsonDict] = {"group": "Worker"}
 TELEMETRY: Final[JsonDict] = {"group": "Telemetry"}
+EVALUATION: Final[JsonDict] = {"group": "Evaluation"}
 JUDGE: Final[JsonDict] = {"group": "Judge"}
+ANALYTICS: Final[JsonDict] = {"group": "Analytics"}
+NOTIFICATIONS: Final[JsonDict] = {"group": "Notifications"}
 OTHER: Final[JsonDict] = {"group": "Other"}
 
 Origins = Annotated[tuple[Annotated[str, BeforeValidator(origin)], ...], BeforeValidator(text_list)]
@@ -39,6 +42,21 @@ Hosts = Annotated[tuple[Host, ...], BeforeValidator(text_list)]
 FilePath = Annotated[Path, BeforeValidator(path)]
 DatabaseUrl = Annotated[str, BeforeValidator(database_url)]
 Lower = BeforeValidator(lower)
+Evaluators = Annotated[tuple[str, ...], BeforeValidator(text_list)]
+NotifyOn = Annotated[tuple[str, ...], BeforeValidator(text_list)]
+EvaluatorOptions = dict[str, dict[str, str]]
+EVALUATOR_PREFIX: Final[JsonDict] = {"group": "Evaluation", "prefix": "OFFPATH_EVALUATOR__"}
+"""Not one variable, but all that begin so."""
+NOTIFY_PREFIX: Final[JsonDict] = {"group": "Notifications", "prefix": "OFFPATH_NOTIFY__"}
+NOTIFIED_BY_DEFAULT: Final = (
+    "run_error",
+    "evaluation_failed",
+    "below_threshold",
+    "hook_dead",
+    "hook_paused",
+    "budget_exhausted",
+)
+"""Events that people are told of unless they say otherwise."""
 
 
 class Settings(BaseSettings):
@@ -95,6 +113,11 @@ class Settings(BaseSettings):
     """Days after which stored runs are deleted, except those with hooks still to run. Not set: they are kept."""
     inline_record_bytes: int = Field(default=262_144, ge=0, json_schema_extra=STORAGE)
     """Bytes of a stored run above which it goes to a file beside the SQLite database instead of into it."""
+    store_content: Annotated[Literal["full", "until_hooks_done", "none"], Lower] = Field(
+        default="full", json_schema_extra=STORAGE
+    )
+    """What is kept of the content of runs: `full` keeps it; `until_hooks_done` removes it when all hooks of the run
+    have ended; `none` never stores it, so that background hooks see no content and sessions have no memory."""
 
     max_message_bytes: int = Field(default=1_000_000, ge=1, json_schema_extra=LIMITS)
     """Most bytes of a run's message, in UTF-8. Larger ones are answered with 413."""
@@ -149,6 +172,17 @@ class Settings(BaseSettings):
     """Its TCP port. Not set: `offpath worker` serves nothing. The worker that the service starts never does, since the
     service's own `/metrics` covers it."""
 
+    evaluators: Evaluators = Field(default=(), json_schema_extra=EVALUATION)
+    """What every run is evaluated by: `pii,refusal,tone=guidelines,polite=my_package.evals:politeness`. Each is the
+    name of an evaluator, or has `name=` before it to give its results another; docs/evaluators.md lists them, `default`
+    stands for the default set, and `-pii` takes one away that the code has enabled. Options follow the name:
+    `OFFPATH_EVALUATOR__TONE__RULES="Friendly; no slang"`, `OFFPATH_EVALUATOR__TONE__SAMPLE_RATE=0.1`."""
+    evaluator_options: EvaluatorOptions = Field(default_factory=dict, json_schema_extra=EVALUATOR_PREFIX)
+    """Options of evaluators as texts, by the evaluation's name: from `OFFPATH_EVALUATOR__NAME__OPTION`."""
+    max_backlog: int = Field(default=10_000, ge=1, json_schema_extra=EVALUATION)
+    """Waiting jobs above which new runs are not evaluated (`overload`); above twice as many there are no analytics and
+    notifications of them either. Your own hooks always run."""
+
     judge_model: str | None = Field(default=None, min_length=1, json_schema_extra=JUDGE)
     """The model that judged evaluators ask, such as `gpt-4o-mini`: for `offpath evaluate`."""
     judge_base_url: str | None = Field(default=None, min_length=1, json_schema_extra=JUDGE)
@@ -170,6 +204,45 @@ class Settings(BaseSettings):
     judge_prices: str | None = Field(default=None, min_length=1, json_schema_extra=JUDGE)
     """USD for a million input and output tokens, by model, as JSON: `{"my-model": [0.1, 0.4]}`. They come before the
     known prices."""
+
+    judge_budget_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False, json_schema_extra=JUDGE)
+    """Most USD that judges may take in a window, over all workers; never exceeded. When it is used up, judged
+    evaluators are skipped with the reason `budget`. Not set: no limit."""
+    judge_budget_window: Annotated[Literal["hour", "day", "month"], Lower] = Field(
+        default="day", json_schema_extra=JUDGE
+    )
+    """How long the budget lasts."""
+    timezone: Annotated[str, BeforeValidator(time_zone)] = Field(default="UTC", json_schema_extra=JUDGE)
+    """Where days and months of the budget begin: a name such as `Europe/Berlin`."""
+
+    analytics: bool = Field(default=False, json_schema_extra=ANALYTICS)
+    """Account for every run: tokens, cost, latency, tools, errors, for `GET /analytics`."""
+    prices: str | None = Field(default=None, min_length=1, json_schema_extra=ANALYTICS)
+    """USD for a million input and output tokens of the models that runs use, as JSON: `{"my-model": [0.1, 0.4]}`. They
+    come before the known prices."""
+
+    notify_urls: SecretStr | None = Field(default=None, json_schema_extra=NOTIFICATIONS)
+    """Where notifications go: Apprise URLs (`slack://...`, `mailto://...`, `pagerduty://...`), separated by commas or
+    lines, each perhaps with a name before it: `oncall=pagerduty://...`. Needs `pip install "offpath[notify]"`."""
+    notify_on: NotifyOn = Field(default=NOTIFIED_BY_DEFAULT, json_schema_extra=NOTIFICATIONS)
+    """What is told: run_error, evaluation_failed, below_threshold, hook_dead, hook_paused, budget_exhausted,
+    guardrail_blocked, slow_run=10s, cost_above=0.50; `default` stands for the default ones, `none` for none.
+    `OFFPATH_NOTIFY__ONCALL__ON` is the same for the channel `oncall` alone."""
+    notify_options: EvaluatorOptions = Field(default_factory=dict, json_schema_extra=NOTIFY_PREFIX)
+    """Options of channels as texts, by the channel's name: from `OFFPATH_NOTIFY__NAME__OPTION`."""
+    notify_interval: float = Field(default=300.0, ge=1, allow_inf_nan=False, json_schema_extra=NOTIFICATIONS)
+    """Seconds in which a channel is told the same kind of thing once, and then again with a count; in all it gets at
+    most ten messages in that time."""
+    notify_content: bool = Field(default=False, json_schema_extra=NOTIFICATIONS)
+    """Put what users and agents said into messages about a single run, with personal data and secrets masked."""
+    notify_webhook_url: SecretStr | None = Field(default=None, json_schema_extra=NOTIFICATIONS)
+    """An address that is sent the same messages as signed JSON; the channel is called `webhook`."""
+    notify_webhook_secret: SecretStr | None = Field(default=None, json_schema_extra=NOTIFICATIONS)
+    """What they are signed with: `whsec_` and 24 to 64 random bytes in Base64."""
+    public_url: str | None = Field(default=None, min_length=1, json_schema_extra=NOTIFICATIONS)
+    """Where people reach this service, for links in notifications: `https://agents.example.com`."""
+    trace_url: str | None = Field(default=None, min_length=1, json_schema_extra=NOTIFICATIONS)
+    """Where people find a trace, with `{trace_id}` in its place: for links in notifications."""
 
     offline: bool = Field(default=False, json_schema_extra=OTHER)
     """Answer with the built-in offline model instead of a real one. For demonstrations and tests only."""

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr
 
@@ -64,6 +65,17 @@ def database_url(value: Any) -> Any:
     if isinstance(value, str) and not _SCHEME.match(value):
         raise ValueError("expected a URL such as sqlite:///offpath.db")
     return value
+
+
+def time_zone(value: Any) -> Any:
+    """A name that the system or the tzdata package knows."""
+    if not isinstance(value, str):
+        return value
+    try:
+        ZoneInfo(value.strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("there is no such time zone; write a name such as UTC or Europe/Berlin") from None
+    return value.strip()
 
 
 def key(value: Any) -> Any:

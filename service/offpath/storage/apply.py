@@ -8,6 +8,8 @@ from typing import Any
 
 from offpath.runs.job import HookJob
 from offpath.storage import statements
+from offpath.storage.ledger_rows import plan_values
+from offpath.storage.ledger_statements import add_plans
 from offpath.storage.rows import RunWrite, run_values, session_values
 from offpath.storage.store import Enqueue
 
@@ -29,6 +31,9 @@ def apply_writes(connection: sqlite3.Connection, writes: Sequence[RunWrite], enq
     if ended:
         insert_rows(connection, statements.finish_sessions, [session_values(write.session) for write in ended])
         insert_rows(connection, statements.finish_runs, [run_values(write.run, write.payload) for write in ended])
+        plans = [plan_values(write.run.plan) for write in ended if write.run.plan is not None]
+        if plans:
+            insert_rows(connection, add_plans, plans)
     jobs: list[HookJob] = [job for write in writes for job in write.jobs]
     if jobs:
         enqueue(connection, jobs)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
-from offpath.errors import StorageError
 from offpath.file_lock import FileLock, is_free
 from offpath.runs.job import HookJob
 from offpath.runs.status import RunStatus
 from offpath.storage import deletion
-from offpath.storage.connection import STORAGE_TIMEOUT, connect, retry_while_busy, storage_error
+from offpath.storage.connection import STORAGE_TIMEOUT
+from offpath.storage.ledger_rows import plan_values
+from offpath.storage.ledger_statements import add_plans
 from offpath.storage.paths import DatabasePaths
 from offpath.storage.payloads import PayloadFiles
 from offpath.storage.reader import Reader
 from offpath.storage.schema import prepare_database
 from offpath.storage.store import Enqueue, RunRow, Wake
+from offpath.storage.write_thread import WriteThread
 
-T = TypeVar("T")
 logger = logging.getLogger("offpath.storage")
 
 CHECKPOINT_BYTES: Final = 4_000_000
@@ -53,6 +53,15 @@ _OLD_RESULTS: Final = (
 _OLD_SESSIONS: Final = (
     "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions AS s WHERE s.updated_at < ? "
     "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = s.session_id) LIMIT ?)"
+)
+_OLD_DELIVERIES: Final = (
+    # Messages that were sent, or could not be.
+    "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries AS d WHERE d.created_at < ? "
+    "AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.key = d.job_key) LIMIT ?)"
+)
+_OLD_NOTICES: Final = (
+    # Those that nobody folds any more, since notifications were switched off.
+    "DELETE FROM notices WHERE key IN (SELECT key FROM notices WHERE taken_at IS NULL AND created_at < ? LIMIT ?)"
 )
 _OLD_KEYS: Final = (
     "DELETE FROM idempotency_keys WHERE (scope, key) IN "
@@ -120,22 +129,17 @@ class SqliteArchive:
         self._paths = paths
         self._enqueue = enqueue
         self._wake = wake
-        self._timeout = storage_timeout
         self._payloads = PayloadFiles(paths)
         self._reader = Reader(paths, self._payloads)
-        self._writes: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._writes = WriteThread(paths, "offpath-archive", synchronous="NORMAL", timeout=storage_timeout)
 
     async def open(self) -> None:
         await asyncio.to_thread(prepare_database, self._paths)
         self._reader.start()
-        self._writes = ThreadPoolExecutor(1, thread_name_prefix="offpath-archive")
+        self._writes.start()
 
     async def close(self) -> None:
-        if self._writes is not None:
-            writes, self._writes = self._writes, None
-            await asyncio.to_thread(writes.submit(self._drop_connection).result)
-            await asyncio.to_thread(writes.shutdown)
+        await asyncio.to_thread(self._writes.close)
         await asyncio.to_thread(self._reader.close)
 
     async def record(self, run_id: str) -> bytes | None:
@@ -163,11 +167,13 @@ class SqliteArchive:
 
         def mark(connection: sqlite3.Connection) -> bool:
             marked = connection.execute(_MARK_INTERRUPTED, values).rowcount > 0
+            if marked and run.plan is not None:
+                connection.execute(add_plans(1), plan_values(run.plan))
             if marked and jobs:
                 self._enqueue(connection, jobs)
             return marked
 
-        marked = await self._transaction(mark)
+        marked = await self._writes.transaction(mark)
         if marked and jobs:
             self._wake()
         return bool(marked)
@@ -180,12 +186,12 @@ class SqliteArchive:
                 roots = await self._reader.read(_rows, statement, (before, _PRUNE_BATCH, spared))
                 if not roots:
                     break
-                batch = await self._transaction(_prune_runs, [root for (root,) in roots], before)
+                batch = await self._prune_batch([root for (root,) in roots], before)
                 pruned += batch.runs
                 spared += batch.spared
                 await self._reader.in_thread(self._payloads.delete, batch.payloads)
                 await asyncio.sleep(_PRUNE_PAUSE)
-        for statement in (_OLD_RESULTS, _OLD_SESSIONS):
+        for statement in (_OLD_RESULTS, _OLD_SESSIONS, _OLD_DELIVERIES, _OLD_NOTICES):
             await self._delete_batches(statement, before)
         return pruned
 
@@ -197,7 +203,7 @@ class SqliteArchive:
         if await self._reader.in_thread(_size, self._paths) <= CHECKPOINT_BYTES:
             return
         for _ in range(_CHECKPOINT_ROUNDS):
-            busy, pages, moved = await self._in_writes(
+            busy, pages, moved = await self._writes.statement(
                 lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             )
             if busy or moved >= pages:
@@ -227,7 +233,7 @@ class SqliteArchive:
     async def _delete_batches(self, statement: str, before: float) -> int:
         deleted = 0
         while True:
-            batch: int = await self._in_writes(
+            batch = await self._writes.statement(
                 lambda connection: connection.execute(statement, (before, _PRUNE_BATCH)).rowcount
             )
             deleted += batch
@@ -235,41 +241,8 @@ class SqliteArchive:
                 return deleted
             await asyncio.sleep(_PRUNE_PAUSE)
 
-    async def _transaction(self, work: Callable[..., T], *arguments: Any) -> T:
-        def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                value = work(connection, *arguments)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            return value
-
-        return await self._in_writes(transaction)
-
-    async def _in_writes(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._writes is None:
-            raise StorageError("the archive is not open; open it first, and use nothing after closing it")
-        return await asyncio.get_running_loop().run_in_executor(self._writes, self._guarded, work)
-
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            connection = self._connection
-            if connection is None:
-                connection = self._connection = connect(
-                    self._paths.database, synchronous="NORMAL", wal_autocheckpoint=0
-                )
-            return retry_while_busy(lambda: work(connection), self._timeout)
-        except sqlite3.Error as error:
-            self._drop_connection()
-            raise storage_error(error, f"writing to {self._paths.database}") from error
-
-    def _drop_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    async def _prune_batch(self, roots: Sequence[str], before: float) -> _Pruned:
+        return await self._writes.transaction(lambda connection: _prune_runs(connection, roots, before))
 
 
 class _Pruned:

@@ -14,6 +14,7 @@ from offpath.storage.postgres.database import INSTANCE_LEASE
 from offpath.storage.postgres.database import PostgresDb as PostgresDb
 from offpath.storage.postgres.url import SCHEMES, masked
 from offpath.storage.schema import HEAD, prepare_database, stored_revision
+from offpath.storage.sqlite_ledger import SqliteLedger
 from offpath.storage.sqlite_store import INLINE_RECORD_BYTES, SqliteStore
 from offpath.storage.store import Enqueue, JobRows, Wake
 
@@ -114,6 +115,21 @@ class SqliteDb:
     ) -> SqliteArchive:
         """What a worker needs of stored runs, to be opened with `await archive.open()`. `jobs` is of no use here."""
         return SqliteArchive(self.paths, enqueue=enqueue, wake=wake, storage_timeout=storage_timeout)
+
+    def open_ledger(self, *, enqueue: Enqueue, wake: Wake, storage_timeout: float = STORAGE_TIMEOUT) -> SqliteLedger:
+        """What the built-in hooks know of this database's runs, to be opened with `await ledger.open()`.
+
+        Args:
+            enqueue: The engine's.
+            wake: Called after a commit that held jobs.
+        """
+        return SqliteLedger(
+            self.paths,
+            enqueue=enqueue,
+            wake=wake,
+            inline_record_bytes=INLINE_RECORD_BYTES,
+            storage_timeout=storage_timeout,
+        )
 
 
 Database = SqliteDb | PostgresDb

@@ -38,6 +38,18 @@ _CLEAR_RESULTS: Final = (
     "state = CASE state WHEN 'dead' THEN 'cancelled' ELSE state END "
     "WHERE key >= ? AND key < ? AND run_id = ?"
 )
+_LEDGER: Final = (
+    "DELETE FROM run_plans WHERE run_id = ?",
+    "DELETE FROM evaluations WHERE run_id = ?",
+    "DELETE FROM feedback WHERE run_id = ?",
+    # Indexed only where there is a run.
+    "DELETE FROM notices WHERE run_id = ? AND run_id <> ''",
+    "DELETE FROM deliveries WHERE run_id = ? AND run_id <> ''",
+    # Those that wait are dropped when their turn comes; what is set aside has an error's words.
+    "DELETE FROM bookings WHERE run_id = ? AND error IS NOT NULL",
+)
+"""What the built-in hooks know of a run; the sums stay, which are numbers only."""
+_USER_SUMS: Final = "DELETE FROM rollups WHERE facet = 'user' AND value = ?"
 _CHECKPOINT_TRIES: Final = 200
 
 
@@ -65,6 +77,8 @@ def delete_batch(connection: sqlite3.Connection, runs: str, value: str, sessions
             payloads += files
     done = len(roots) < _BATCH
     removed_sessions = connection.execute(sessions, (value,)).rowcount if done and sessions else 0
+    if done and runs == USER_RUNS:
+        connection.execute(_USER_SUMS, (value,))
     return Batch(done, removed_sessions, deleted, cancelled, tuple(payloads))
 
 
@@ -75,6 +89,9 @@ def family_of(connection: sqlite3.Connection, run_id: str) -> list[str]:
 
 def delete_run(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, list[str]]:
     """Delete one run without its children: rows deleted, jobs cancelled, payload files to remove."""
+    # The plan goes first: without one, nothing is booked for the jobs that are cancelled.
+    for statement in _LEDGER:
+        connection.execute(statement, (run_id,))
     # Keys begin with the run's id, so their unique index finds a run's jobs.
     keys = (f"{run_id}:", f"{run_id};", run_id)
     jobs = connection.execute(_CANCEL_JOBS, (time.time(), *keys)).rowcount

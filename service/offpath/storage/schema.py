@@ -15,7 +15,7 @@ from offpath.storage.paths import DatabasePaths
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The revision that this code works with: the newest script below `migrations/versions`."""
 
 _LOCK_TIMEOUT: Final = 60.0

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from offpath.ledger.plan import RunPlan
 from offpath.runs.context import Session
 from offpath.runs.job import HookJob
 from offpath.runs.record import RunRecord
@@ -38,6 +39,8 @@ class RunRow(msgspec.Struct):
     """Instance id of the service process that executes it."""
     record: bytes
     """See `offpath.runs.record`."""
+    plan: RunPlan | None = None
+    """What is to be evaluated of it, if any built-in hook is on; stored with the end of the run."""
 
 
 class DeletedCounts(msgspec.Struct, frozen=True):

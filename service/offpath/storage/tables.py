@@ -166,3 +166,169 @@ class HookPauseTable(OffpathTable, table=True):
     paused_at: float | None = None
     reason: str | None = Field(default=None, sa_column=Column(Text))
     version: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class RunPlanTable(OffpathTable, table=True):
+    """What is to be evaluated of a run, and how that stands. A trigger books each new one.
+
+    One is written with each run, as is its booking: the fewer pages that changes, the less a run waits for it. Hence
+    rows in the order of their coming, though a run's id finds them, and no index that few rows need.
+    """
+
+    __tablename__ = "run_plans"
+    __table_args__ = (Index("ix_run_plans_strip", "run_id", sqlite_where=text("strip = 1")),)
+
+    run_id: str = Field(sa_column=Column(Text, primary_key=True))
+    session_id: str = Field(sa_column=Column(Text, nullable=False))
+    component_kind: str = Field(sa_column=Column(Text, nullable=False))
+    component_id: str = Field(sa_column=Column(Text, nullable=False))
+    component_name: str = Field(sa_column=Column(Text, nullable=False))
+    nested: bool
+    created_at: float
+    """Of the run."""
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    duration: float
+    error_type: str = Field(sa_column=Column(Text, nullable=False))
+    traceparent: str = Field(sa_column=Column(Text, nullable=False))
+    plan: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON: the entries by the evaluation's name."""
+    blocked_by: str = Field(sa_column=Column(Text, nullable=False))
+    strip: bool
+    """Whether the run's content is to go."""
+    counted: bool
+    """Whether the sums know of it."""
+
+
+class BookingTable(OffpathTable, table=True):
+    """What is not in the sums yet: a run that ended (without a key), or a job of one that has a plan."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        Index("ix_bookings_error", "run_id", sqlite_where=text("error IS NOT NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True))
+    run_id: str = Field(sa_column=Column(Text, nullable=False))
+    key: str | None = Field(default=None, sa_column=Column(Text))
+    ended_at: float | None = None
+    """Which end of the job it is: one that was requeued ends again."""
+    error: str | None = Field(default=None, sa_column=Column(Text))
+    """Why it could not be counted: it is left out until a worker starts anew."""
+
+
+class EvaluationTable(OffpathTable, table=True):
+    """A result of one evaluator about one run. In the order of their coming: in that of their keys, which are random,
+    a commit changes two thirds more pages."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (Index("ix_evaluations_failed", "name", "evaluated_at", sqlite_where=text("passed = 0")),)
+
+    run_id: str = Field(sa_column=Column(Text, primary_key=True))
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    fingerprint: str = Field(sa_column=Column(Text, primary_key=True))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    passed: bool | None = None
+    evaluated_at: float
+    data: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON: the whole EvaluationRow."""
+
+
+class FeedbackTable(OffpathTable, table=True):
+    """What a person says of a run."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index("ix_feedback_run_id", "run_id"),)
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    run_id: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: float
+    author: str | None = Field(default=None, sa_column=Column(Text))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    score: float | None = None
+    label: str | None = Field(default=None, sa_column=Column(Text))
+    comment: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class RollupTable(OffpathTable, table=True):
+    """Sums of an hour or a day. The key begins with what a report names, then the time it spans."""
+
+    __tablename__ = "rollups"
+    __table_args__ = (
+        Index("ix_rollups_user", "value", sqlite_where=text("facet = 'user'")),
+        {"sqlite_with_rowid": False},
+    )
+
+    measure: str = Field(sa_column=Column(Text, primary_key=True))
+    grain: str = Field(sa_column=Column(Text, primary_key=True))
+    facet: str = Field(sa_column=Column(Text, primary_key=True))
+    start: int = Field(primary_key=True)
+    component_kind: str = Field(sa_column=Column(Text, primary_key=True))
+    component_id: str = Field(sa_column=Column(Text, primary_key=True))
+    value: str = Field(sa_column=Column(Text, primary_key=True))
+    data: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON: numbers, and objects of such."""
+
+
+class BudgetTable(OffpathTable, table=True):
+    """What the judge has spent in a window, in nano-USD."""
+
+    __tablename__ = "budgets"
+
+    window: str = Field(sa_column=Column(Text, primary_key=True))
+    spent: int
+
+
+class NoticeTable(OffpathTable, table=True):
+    """Something to tell people. One that was told stays as a bare key for a while, so that it is told once."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_waiting", "created_at", sqlite_where=text("taken_at IS NULL")),
+        Index("ix_notices_taken_at", "taken_at", sqlite_where=text("taken_at IS NOT NULL")),
+        Index("ix_notices_run_id", "run_id", sqlite_where=text("run_id <> ''")),
+    )
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    run_id: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: float
+    taken_at: float | None = None
+    data: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON: the Notice; "" when it was taken."""
+
+
+class DeliveryTable(OffpathTable, table=True):
+    """A message for one channel, sent by the job of that key."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_run_id", "run_id", sqlite_where=text("run_id <> ''")),
+        Index("ix_deliveries_created_at", "created_at"),
+    )
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    run_id: str = Field(sa_column=Column(Text, nullable=False))
+    channel: str = Field(sa_column=Column(Text, nullable=False))
+    group: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: float
+    message: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    job_key: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ToldTable(OffpathTable, table=True):
+    """When a channel was last told of a group of notices."""
+
+    __tablename__ = "told"
+
+    channel: str = Field(sa_column=Column(Text, primary_key=True))
+    group: str = Field(sa_column=Column(Text, primary_key=True))
+    told_at: float
+
+
+class SessionMarkTable(OffpathTable, table=True):
+    """When a quiet session was seen to."""
+
+    __tablename__ = "session_marks"
+
+    session_id: str = Field(sa_column=Column(Text, primary_key=True))
+    marked_at: float

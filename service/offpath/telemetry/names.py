@@ -18,7 +18,7 @@ SCOPE: Final = "offpath"
 """Name of the tracer, meter and logger."""
 OTHER: Final = "_OTHER"
 """What a label says instead of a value that is not from a known, closed set."""
-LATER: Final[frozenset[Feature]] = frozenset({"evaluation", "notification", "cost"})
+LATER: Final[frozenset[Feature]] = frozenset()
 """Features that are not part of this version: their names are settled and documented, and nothing records them yet."""
 
 
@@ -231,8 +231,9 @@ OUTCOME: Final = Attribute(
 )
 SKIP_REASON: Final = Attribute(
     "offpath.reason",
-    "Why the hook did not run: it does not want runs that ended like this, or the run was deleted.",
-    values=("run_status", "run_deleted"),
+    "Why the hook did not run: it does not want runs that ended like this, the run was deleted, or too many jobs "
+    "waited.",
+    values=("run_status", "run_deleted", "overload"),
 )
 DEAD_REASON: Final = Attribute(
     "offpath.reason",

@@ -111,7 +111,7 @@ class ServiceTester:
         await self._closing.aclose()
 
     async def drain(self, timeout: float = 10.0) -> list[JobInfo]:
-        """Wait until every hook job has ended, retries included.
+        """Wait until every hook job has ended, retries included, and what they found out is in evaluations and sums.
 
         Returns:
             All jobs, the dead among them, in the order in which they were queued.
@@ -122,12 +122,19 @@ class ServiceTester:
         if self._engine is None:
             raise RuntimeError("the service is not running: use `async with ServiceTester(service) as tester:`")
         deadline = time.monotonic() + timeout
-        while waiting := await self._engine.jobs(limit=_MOST_JOBS):
+        while True:
+            waiting = await self._engine.jobs(limit=_MOST_JOBS)
+            if not waiting and await self._all_booked():
+                break
             if time.monotonic() >= deadline:
                 raise TimeoutError(_unfinished(waiting, timeout))
             await asyncio.sleep(_POLL)
         ended = [job for state in _ENDED for job in await self._engine.jobs(state=state, limit=_MOST_JOBS)]
         return sorted(ended, key=lambda job: job.queued_at)
+
+    async def _all_booked(self) -> bool:
+        process = self.service.process
+        return process.planner is None or await process.ledger.unbooked() == 0
 
     async def _start(self) -> None:
         import httpx2  # takes its time, and tests of single hooks need none
@@ -173,5 +180,7 @@ def _unfinished(jobs: list[JobInfo], timeout: float) -> str:
         for job in jobs[:20]
     ]
     more = [f"- and {len(jobs) - 20} more"] if len(jobs) > 20 else []
+    if not jobs:
+        return f"what the hooks found out is not booked after {timeout:g} s; give drain(timeout=...) more"
     head = f"{len(jobs)} hook jobs have not ended after {timeout:g} s; give drain(timeout=...) more, or look at them:"
     return "\n".join([head, *lines, *more])

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from offpath.engine.adapters import job_rows, open_engine
 from offpath.engine.protocol import Engine
 from offpath.storage.database import Database
+from offpath.worker.answers import Answers
+from offpath.worker.bookkeeping import Bookkeeping
 from offpath.worker.events import WorkerEvents
 from offpath.worker.ledger import EngineLedger
 from offpath.worker.maintenance import Maintenance
 from offpath.worker.options import WorkerOptions
 from offpath.worker.pool import ExecutorPool, PoolHooks
+from offpath.worker.shared_ledger import SharedLedger
 from offpath.worker.worker import Worker
 
 
@@ -33,9 +36,11 @@ def build_worker(
     """
     engine = engine or open_engine(database, placement=placement)
     archive = database.open_archive(enqueue=engine.enqueue, wake=engine.wake, jobs=job_rows(engine))
-    maintenance = None
+    ledger = SharedLedger(lambda: database.open_ledger(enqueue=engine.enqueue, wake=engine.wake))
+    pool.answer_with(Answers(ledger, options))
+    maintenance: list[Maintenance | Bookkeeping] = [Bookkeeping(ledger, options, engine)]
     if not placement:
-        maintenance = Maintenance(archive, retention_days=options.retention_days, queue=engine)
+        maintenance.append(Maintenance(archive, retention_days=options.retention_days, queue=engine))
     return Worker(
         engine,
         archive,
@@ -45,4 +50,5 @@ def build_worker(
         events=events,
         maintenance=maintenance,
         ready=ready,
+        shared_ledger=ledger,
     )

@@ -19,9 +19,22 @@ from offpath.hooks.registry import HookRegistry
 from offpath.telemetry.content import mask_content
 from offpath.telemetry.logs import configure_logging
 from offpath.telemetry.providers import setup_telemetry
+from offpath.worker.asking import Asking
 from offpath.worker.confine import leave_signals_to_parent, limit_memory, lowest_priority
 from offpath.worker.job_runner import JobRunner
-from offpath.worker.messages import Batch, Begun, Frames, Held, Hello, Results, decode_to_executor, frame
+from offpath.worker.messages import (
+    Ask,
+    Batch,
+    Begun,
+    Ended,
+    Frames,
+    Held,
+    Hello,
+    Reply,
+    Results,
+    decode_to_executor,
+    frame,
+)
 from offpath.worker.options import WorkerOptions
 from offpath.worker.slot import Slot
 
@@ -43,14 +56,16 @@ class _Executor(asyncio.Protocol):
         self._nice = nice
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
+        self._asking = Asking(self._tell)
         self._runner = JobRunner(
             registry,
             threads=options.executor_threads,
             slot=slot,
-            deliver=lambda ended: self._tell(Results(ended)),
-            held=lambda numbers: self._tell(Held(numbers)),
-            begun=lambda number: self._tell(Begun(number)),
+            deliver=self._deliver,
+            held=self._held,
+            begun=self._begun,
             traces=options.hook_traces,
+            parent=self._asking,
         )
         self.closed = self._loop.create_future()
 
@@ -62,6 +77,9 @@ class _Executor(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for body in self._frames.feed(data):
             message = decode_to_executor(body)
+            if isinstance(message, Reply):
+                self._asking.take(message)
+                continue
             if not isinstance(message, Batch):
                 self._close()
                 continue
@@ -73,9 +91,21 @@ class _Executor(asyncio.Protocol):
         # The parent is gone, and with it whoever would take the results.
         os._exit(0)
 
-    def _tell(self, message: Results | Held | Begun) -> None:
-        if self._transport is not None:
-            self._transport.write(frame(message))
+    def _tell(self, message: Results | Held | Begun | Ask) -> bool:
+        """Whether the parent is there to read it."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        self._transport.write(frame(message))
+        return True
+
+    def _deliver(self, ended: list[Ended]) -> None:
+        self._tell(Results(ended))
+
+    def _held(self, numbers: list[int]) -> None:
+        self._tell(Held(numbers))
+
+    def _begun(self, number: int) -> None:
+        self._tell(Begun(number))
 
     def _close(self) -> None:
         if not self.closed.done():

@@ -19,7 +19,20 @@ import msgspec
 
 from offpath.engine.protocol import Outcome
 from offpath.worker.events import KillCause
-from offpath.worker.messages import Batch, Begun, Call, Close, Ended, Frames, Held, Hello, decode_from_executor, frame
+from offpath.worker.messages import (
+    Ask,
+    Batch,
+    Begun,
+    Call,
+    Close,
+    Ended,
+    Frames,
+    Held,
+    Hello,
+    Reply,
+    decode_from_executor,
+    frame,
+)
 from offpath.worker.options import LANE_WINDOW
 from offpath.worker.pool import Ticket
 from offpath.worker.slot import Slot, monotonic_ns
@@ -58,6 +71,7 @@ class ExecutorLink(asyncio.Protocol):
         ready: Callable[[ExecutorLink], None],
         ended: Callable[[ExecutorLink, Sequence[Ended]], None],
         lost: Callable[[ExecutorLink], None],
+        asked: Callable[[ExecutorLink, Ask], None],
     ) -> None:
         self.number = number
         self.slot = slot
@@ -93,7 +107,7 @@ class ExecutorLink(asyncio.Protocol):
         """The last batch that was taken back from it."""
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
-        self._ready, self._ended, self._lost = ready, ended, lost
+        self._ready, self._ended, self._lost, self._asked = ready, ended, lost, asked
 
     @property
     def alone(self) -> bool:
@@ -199,6 +213,11 @@ class ExecutorLink(asyncio.Protocol):
         self._untaken.clear()
         return recalled
 
+    def reply(self, reply: Reply) -> None:
+        """Answer a question of it, if it is still there."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(reply))
+
     def close(self) -> None:
         """Ask an idle executor to end."""
         self.state = "closing"
@@ -263,6 +282,8 @@ class ExecutorLink(asyncio.Protocol):
             elif isinstance(message, Begun):
                 if (ticket := self.tickets.get(message.number)) is not None:
                     ticket.begin()
+            elif isinstance(message, Ask):
+                self._asked(self, message)
             else:
                 self._ended(self, message.ended)
 

@@ -40,11 +40,13 @@ def arguments_for(registry: HookRegistry, hook: BoundHook, call: Call, encoding:
 
 
 def prepared(registry: HookRegistry, hook: BoundHook, call: Call, encoding: bytes) -> tuple[dict[str, Any], str]:
-    """The same, and the id of the run's session."""
-    record = decode_record(encoding)
+    """The same, and the id of the run's session. Without a record there are the job and the component alone."""
     component = registry.component(hook.component_kind, hook.component_id)
-    _restore(record, component)
     job = JobView(key=call.key, attempt=call.attempt, deadline=time.time() + call.limit)
+    if not encoding:
+        return hook.select({hook.component_kind: component, "job": job}), ""
+    record = decode_record(encoding)
+    _restore(record, component)
     return hook.select(hook_arguments(record, component, job)), record.session.session_id
 
 

@@ -9,10 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, Final
 
 from offpath.hooks.bound import BoundHook
+from offpath.hooks.parent import Parent, set_parent
 from offpath.hooks.registry import HookRegistry
 from offpath.telemetry.tracing import HookSpan, HookTraces, hook_span
 from offpath.worker.admission import Admission
@@ -39,6 +40,7 @@ class JobRunner:
         held: Told the numbers of attempts that have to wait before they begin.
         begun: Told the number of one of these when it begins.
         traces: See `hook_span`.
+        parent: Whom hooks may ask.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class JobRunner:
         held: Callable[[list[int]], None],
         begun: Callable[[int], None],
         traces: HookTraces = "link",
+        parent: Parent | None = None,
     ) -> None:
+        self._parent = parent
         self._traces = traces
         self._registry = registry
         self._slot = slot
@@ -112,8 +116,7 @@ class JobRunner:
         arguments: dict[str, Any],
         started_at: float,
     ) -> None:
-        context = copy_context()
-        context.run(current_attempt.set, call.number)
+        context = self._context(call)
         work = self._call(hook, call, session_id, function, arguments, started_at)
         task = self._loop.create_task(work, context=context)
         # The loop itself keeps weak references only.
@@ -161,9 +164,7 @@ class JobRunner:
                 slot.thread_begins(index, call.number, threading.get_ident(), threading.get_native_id())
             started_at = time.time()
             try:
-                context = copy_context()
-                context.run(current_attempt.set, call.number)
-                value = context.run(self._traced, hook, call, session_id, arguments)
+                value = self._context(call).run(self._traced, hook, call, session_id, arguments)
                 if inspect.isawaitable(value):
                     self._loop.call_soon_threadsafe(self._continue, hook, call, session_id, value, started_at)
                     return
@@ -182,6 +183,13 @@ class JobRunner:
                 self._loop.call_soon_threadsafe(self._flush)
 
         self._threads.submit(work)
+
+    def _context(self, call: Call) -> Context:
+        """What is known within one attempt, and in whatever it starts."""
+        context = copy_context()
+        context.run(current_attempt.set, call.number)
+        context.run(set_parent, self._parent)
+        return context
 
     def _span(self, hook: BoundHook, call: Call, session_id: str) -> HookSpan:
         run_id = call.key.partition(":")[0]

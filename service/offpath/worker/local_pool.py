@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from offpath.hooks.parent import Parent
 from offpath.hooks.registry import HookRegistry
+from offpath.worker.answers import reply_to
+from offpath.worker.asking import Asking
 from offpath.worker.job_runner import JobRunner
-from offpath.worker.messages import Call, Ended
+from offpath.worker.messages import Ask, Call, Ended, Reply
 from offpath.worker.options import WorkerOptions
 from offpath.worker.pool import Ending, PoolHooks, Ticket, TicketEnded, TicketsReturned
 
@@ -35,6 +38,7 @@ class _HookThread:
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop
         self._runner: JobRunner
+        self._asking: Asking
         self.thread = threading.Thread(target=self._run, name="offpath-hooks", daemon=True)
 
     def start(self) -> None:
@@ -49,6 +53,7 @@ class _HookThread:
         self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
+        self._asking.close()
         self._runner.cancel_all()
         self._loop.call_soon(self._loop.stop)
 
@@ -63,6 +68,7 @@ class _HookThread:
         loop.close()
 
     async def _open(self) -> None:
+        self._asking = Asking(self._ask)
         self._runner = JobRunner(
             self._registry,
             threads=self._options.executor_threads,
@@ -71,6 +77,7 @@ class _HookThread:
             held=self._held,
             begun=self._begun,
             traces=self._options.hook_traces,
+            parent=self._asking,
         )
 
     def _deliver(self, ended: list[Ended]) -> None:
@@ -82,9 +89,22 @@ class _HookThread:
     def _begun(self, number: int) -> None:
         self._at_home(self._pool.begin, number)
 
-    def _at_home(self, call: Callable[..., None], *arguments: Any) -> None:
-        if not self._home.is_closed():
+    def _ask(self, ask: Ask) -> bool:
+        return self._at_home(self._pool.answer, ask, self._reply)
+
+    def _reply(self, reply: Reply) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._asking.take, reply)
+        except RuntimeError:
+            return  # it is closed: whoever asked is gone
+
+    def _at_home(self, call: Callable[..., object], *arguments: Any) -> bool:
+        """Call it on the worker's event loop; False if that is gone."""
+        try:
             self._home.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # it is closed
+            return False
+        return True
 
 
 class LocalPool:
@@ -101,14 +121,21 @@ class LocalPool:
         self._tickets: dict[int, Ticket] = {}
         self._thread: _HookThread | None = None
         self._runner: JobRunner | None = None
+        self._asking: Asking | None = None
+        self._parent: Parent | None = None
+        self._answering: set[asyncio.Task[None]] = set()
         self._watching: asyncio.TimerHandle | None = None
         self._ended: TicketEnded
+
+    def answer_with(self, parent: Parent) -> None:
+        self._parent = parent
 
     async def open(self, ended: TicketEnded, returned: TicketsReturned) -> PoolHooks:
         self._ended = ended
         if self._own_loop:
             self._renew()
         else:
+            asking = self._asking = Asking(lambda ask: self.answer(ask, asking.take))
             self._runner = JobRunner(
                 self._registry,
                 threads=self._options.executor_threads,
@@ -117,9 +144,14 @@ class LocalPool:
                 held=self.hold,
                 begun=self.begin,
                 traces=self._options.hook_traces,
+                parent=asking,
             )
         hooks = self._registry.hooks.values()
-        return PoolHooks(tuple(self._registry.infos()), frozenset(hook.id for hook in hooks if hook.is_async))
+        return PoolHooks(
+            tuple(self._registry.infos()),
+            frozenset(hook.id for hook in hooks if hook.is_async),
+            self._registry.plan,
+        )
 
     def dispatch(self, tickets: Sequence[Ticket]) -> None:
         if not tickets:
@@ -152,8 +184,12 @@ class LocalPool:
         self._tickets.clear()
         if self._watching is not None:
             self._watching.cancel()
+        if self._asking is not None:
+            self._asking.close()
         if self._runner is not None:
             self._runner.cancel_all()
+        for task in self._answering:
+            task.cancel()
         if self._thread is not None:
             self._thread.stop()
             await asyncio.to_thread(self._thread.thread.join, 1.0)
@@ -175,6 +211,17 @@ class LocalPool:
         """One of these begins."""
         if (ticket := self._tickets.get(number)) is not None:
             ticket.begin()
+
+    def answer(self, ask: Ask, reply: Callable[[Reply], None]) -> bool:
+        """Answer a question of a hook."""
+
+        async def answer() -> None:
+            reply(await reply_to(ask, self._parent))
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        return True
 
     def _renew(self) -> None:
         self._thread = _HookThread(self._registry, self, self._options)

@@ -12,6 +12,7 @@ import msgspec
 
 from offpath.errors import OffpathError
 from offpath.hooks.info import HookInfo
+from offpath.posthooks.planner import Planner, decode_planner
 from offpath.runs.job import HookJob, job_key
 from offpath.runs.record import decode_record, encode_record
 from offpath.runs.status import RunStatus
@@ -63,7 +64,7 @@ class Maintenance:
                     if self._queue is None or await self._queue.leads():
                         if self._queue is not None:
                             await self._queue.tidy()
-                        await self.find_interrupted(hooks.infos)
+                        await self.find_interrupted(hooks)
                         if now >= next_tidy:
                             next_tidy = now + _TIDY
                             await self.tidy()
@@ -85,12 +86,13 @@ class Maintenance:
         await self._archive.forget_idempotency_keys(now - _KEYS_KEPT)
         await self._archive.sweep()
 
-    async def find_interrupted(self, infos: Sequence[HookInfo]) -> int:
+    async def find_interrupted(self, hooks: PoolHooks) -> int:
         """Mark runs whose process died, with jobs for the hooks that want them. Gives how many there were."""
         rows = await self._archive.interrupted()
+        planner = Planner(decode_planner(hooks.plan))
         marked = 0
         for row in rows:
-            ended, jobs = interrupted_run(row, infos, time.time())
+            ended, jobs = interrupted_run(row, hooks.infos, time.time(), planner)
             if await self._archive.mark_interrupted(ended, jobs):
                 marked += 1
                 instruments().runs.add(
@@ -107,11 +109,20 @@ class Maintenance:
         return marked
 
 
-def interrupted_run(row: RunRow, infos: Sequence[HookInfo], now: float) -> tuple[RunRow, list[HookJob]]:
+def interrupted_run(
+    row: RunRow, infos: Sequence[HookInfo], now: float, planner: Planner
+) -> tuple[RunRow, list[HookJob]]:
     """A cut-off run as it is to be stored, and the jobs of the hooks that asked for such runs."""
     record = decode_record(row.record)
     record.output.status = RunStatus.INTERRUPTED
-    marked = msgspec.structs.replace(row, status=RunStatus.INTERRUPTED, updated_at=now, record=encode_record(record))
+    planned = planner.plan(record.output)
+    marked = msgspec.structs.replace(
+        row,
+        status=RunStatus.INTERRUPTED,
+        updated_at=now,
+        record=encode_record(record),
+        plan=None if planned is None else planned.plan,
+    )
     jobs = [
         HookJob(
             key=job_key(row.run_id, "post", info.name),
@@ -129,6 +140,10 @@ def interrupted_run(row: RunRow, infos: Sequence[HookInfo], now: float) -> tuple
         if info.phase == "post"
         and info.background
         and (info.component_kind, info.component_id) == (row.kind, row.component_id)
-        and RunStatus.INTERRUPTED in info.run_on
+        and (
+            RunStatus.INTERRUPTED in info.run_on
+            if info.kind in ("pre", "post")
+            else planned is not None and info.name in planned.hooks
+        )
     ]
     return marked, jobs

@@ -38,6 +38,17 @@ class Batch(msgspec.Struct, array_like=True, tag="batch", frozen=True):
     calls: list[Call]
 
 
+class Reply(msgspec.Struct, array_like=True, tag="reply", frozen=True):
+    """To an executor: what it asked."""
+
+    number: int
+    """The question's."""
+    body: bytes
+    """See `offpath.ledger.question.decode_answer`; empty if there is none."""
+    error: str | None = None
+    """Why there is none."""
+
+
 class Close(msgspec.Struct, array_like=True, tag="close", frozen=True):
     """To an idle executor: end in an orderly way."""
 
@@ -84,6 +95,15 @@ class Begun(msgspec.Struct, array_like=True, tag="begun", frozen=True):
     number: int
 
 
+class Ask(msgspec.Struct, array_like=True, tag="ask", frozen=True):
+    """From an executor: a hook's question, to be answered by a `Reply`."""
+
+    number: int
+    """Unique in the executor's life."""
+    body: bytes
+    """See `offpath.ledger.question.decode_question`."""
+
+
 class Prepare(msgspec.Struct, array_like=True, tag="prepare", frozen=True):
     """To the zygote: import this. The descriptor of the slots comes with it."""
 
@@ -102,6 +122,8 @@ class Prepared(msgspec.Struct, array_like=True, tag="prepared", frozen=True):
     """Ids of hooks whose call gives an awaitable."""
     forks: bool
     """False if the import left threads behind: executors are then started anew, and import for themselves."""
+    plan: bytes = b""
+    """What the built-in hooks tell the parent; see `HookRegistry.plan`."""
 
 
 class Unprepared(msgspec.Struct, array_like=True, tag="unprepared", frozen=True):
@@ -130,8 +152,8 @@ class ExecutorExited(msgspec.Struct, array_like=True, tag="exited", frozen=True)
     code: int
 
 
-ToExecutor = Batch | Close
-FromExecutor = Hello | Results | Held | Begun
+ToExecutor = Batch | Reply | Close
+FromExecutor = Hello | Results | Held | Begun | Ask
 ToZygote = Prepare | StartExecutor
 FromZygote = Prepared | Unprepared | ExecutorStarted | ExecutorExited
 

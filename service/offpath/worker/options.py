@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from offpath.ledger.budget import Window
+
 LANE_WINDOW: Final = 512
 """Most jobs of one lane in flight; what waits beyond it stays in the database, so memory is bounded."""
 WORKER_WINDOW: Final = 2048
@@ -31,6 +33,13 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     executor_threads: int = 256
     executor_idle: float = 60.0
     drain_timeout: float = 25.0
+    judge_budget_usd: float | None = None
+    """Most USD that judges may take in a window; None: no limit."""
+    judge_budget_window: Window = "day"
+    timezone: str = "UTC"
+    """Where the budget's windows begin."""
+    max_backlog: int = 10_000
+    """Waiting jobs above which runs are not evaluated."""
     retention_days: float | None = None
     log_level: str = "info"
     hook_traces: Literal["link", "child"] = "link"

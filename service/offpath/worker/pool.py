@@ -10,6 +10,7 @@ from typing import Protocol
 
 from offpath.engine.protocol import ClaimedJob, Outcome
 from offpath.hooks.info import HookInfo
+from offpath.hooks.parent import Parent
 from offpath.worker.messages import Ended
 
 
@@ -85,6 +86,8 @@ class PoolHooks:
 
     infos: tuple[HookInfo, ...]
     async_hooks: frozenset[str]
+    plan: bytes = b""
+    """What the built-in hooks tell the worker; see `HookRegistry.plan`."""
 
 
 TicketEnded = Callable[[Ticket, Ending], None]
@@ -93,6 +96,9 @@ TicketsReturned = Callable[[Sequence[Ticket]], None]
 
 class ExecutorPool(Protocol):
     """Runs tickets. All methods belong to the worker's event loop."""
+
+    def answer_with(self, parent: Parent) -> None:
+        """Let this answer what hooks ask; before `open`."""
 
     async def open(self, ended: TicketEnded, returned: TicketsReturned) -> PoolHooks:
         """Import the target where hooks run.

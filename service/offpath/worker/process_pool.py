@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from offpath.hooks.parent import Parent
+from offpath.worker.answers import reply_to
 from offpath.worker.blame import exit_text, suspects
 from offpath.worker.events import NoEvents, WorkerEvents
 from offpath.worker.executor_link import ALONE, ExecutorLink
 from offpath.worker.lane import MOST_TROUBLED, Lane, pick_shared
-from offpath.worker.messages import Ended, Prepared
+from offpath.worker.messages import Ask, Ended, Prepared
 from offpath.worker.options import WorkerOptions
 from offpath.worker.pool import Ending, PoolHooks, Ticket, TicketEnded, TicketsReturned
 from offpath.worker.slot import Slots
@@ -68,6 +70,7 @@ class ProcessPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._start_after = 0.0
+        self._parent: Parent | None = None
         self._ended: TicketEnded
         self._returned: TicketsReturned
         self._slots: Slots
@@ -83,6 +86,9 @@ class ProcessPool:
     def executors(self) -> list[ExecutorLink]:
         return list(self._executors.values())
 
+    def answer_with(self, parent: Parent) -> None:
+        self._parent = parent
+
     async def open(self, ended: TicketEnded, returned: TicketsReturned) -> PoolHooks:
         self._ended = ended
         self._returned = returned
@@ -92,7 +98,7 @@ class ProcessPool:
         if not prepared.forks:
             _log.info("importing %s left threads running: executors are started anew instead of forked", self._target)
         self._spawn(self._watch.run())
-        return PoolHooks(tuple(prepared.hooks), frozenset(prepared.async_hooks))
+        return PoolHooks(tuple(prepared.hooks), frozenset(prepared.async_hooks), prepared.plan)
 
     def dispatch(self, tickets: Sequence[Ticket]) -> None:
         lanes: dict[str, Lane] = {}
@@ -201,6 +207,7 @@ class ProcessPool:
             ready=self._executor_ready,
             ended=self._results,
             lost=self._executor_lost,
+            asked=self._executor_asks,
         )
         self._executors[number] = executor
         lane.executors.append(executor)
@@ -253,6 +260,12 @@ class ProcessPool:
             executor.check_stall()
         self.settle(executor)
         self._place_lanes_of(executor)
+
+    def _executor_asks(self, executor: ExecutorLink, ask: Ask) -> None:
+        self._spawn(self._answer(executor, ask))
+
+    async def _answer(self, executor: ExecutorLink, ask: Ask) -> None:
+        executor.reply(await reply_to(ask, self._parent))
 
     def settle(self, executor: ExecutorLink) -> None:
         """End an executor that has no jobs left and shall get no more."""

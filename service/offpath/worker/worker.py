@@ -9,6 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from offpath.engine.protocol import Attempt, ClaimedJob, HookEngine, HookLimit
@@ -21,6 +22,7 @@ from offpath.worker.outcomes import Outcomes
 from offpath.worker.policy import HookLimits, TokenBucket, hook_room, judge, lane_room
 from offpath.worker.pool import Ending, ExecutorPool, PoolHooks, Ticket
 from offpath.worker.records import Records, RecordSource
+from offpath.worker.shared_ledger import SharedLedger
 from offpath.worker.standing import Standings
 from offpath.worker.unknown import UnknownHooks
 
@@ -40,7 +42,7 @@ _log = logging.getLogger("offpath.worker")
 
 
 class Maintenance(Protocol):
-    """What the worker does besides: see `maintenance.Maintenance`."""
+    """What the worker does besides: see `maintenance.Maintenance` and `bookkeeping.Bookkeeping`."""
 
     async def run(self, hooks: PoolHooks) -> None: ...
 
@@ -53,6 +55,7 @@ class Worker:
         records: Where the stored runs are.
         pool: What runs the hooks.
         ready: Called when jobs are about to be claimed.
+        shared_ledger: Closed when the worker has ended.
         draw: Gives the jitter of retries: uniform in [0, 1).
     """
 
@@ -65,8 +68,9 @@ class Worker:
         *,
         ledger: HookLedger,
         events: WorkerEvents | None = None,
-        maintenance: Maintenance | None = None,
+        maintenance: Sequence[Maintenance] = (),
         ready: Callable[[PoolHooks], None] | None = None,
+        shared_ledger: SharedLedger | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._engine = engine
@@ -80,6 +84,7 @@ class Worker:
         )
         self._maintenance = maintenance
         self._ready = ready
+        self._shared_ledger = shared_ledger
         self._draw = draw
         self._hooks: dict[str, HookInfo] = {}
         self._async_hooks: frozenset[str] = frozenset()
@@ -139,8 +144,7 @@ class Worker:
                 lambda: self._standings.run(self._wake),
                 unknown.run,
             ]
-            if (maintenance := self._maintenance) is not None:
-                parts.append(lambda: maintenance.run(hooks))
+            parts += [partial(each.run, hooks) for each in self._maintenance]
             tasks = [asyncio.get_running_loop().create_task(self._guard(part)) for part in parts]
             if self._ready is not None:
                 self._ready(hooks)
@@ -271,7 +275,7 @@ class Worker:
     async def _start(self, claimed: list[ClaimedJob]) -> None:
         tickets: list[Ticket] = []
         try:
-            await self._records.fetch((each.job.run_id, each.job.phase) for each in claimed)
+            await self._records.fetch((each.job.run_id, each.job.phase) for each in claimed if each.job.run_id)
         except OffpathError as error:
             _log.warning("runs cannot be read together now: %s", error)
         for each in claimed:
@@ -312,7 +316,9 @@ class Worker:
         return True
 
     async def _record(self, claimed: ClaimedJob) -> bytes | None:
-        """The record of a job's run. Without one the job is cancelled."""
+        """The record of a job's run; b"" for a job that can do without. Any other job without one is cancelled."""
+        if not claimed.job.run_id:
+            return b""
         waits = iter(_FAULT_WAITS)
         while True:
             try:
@@ -322,6 +328,8 @@ class Worker:
                 wait = next(waits, _FAULT_WAITS[-1])
                 _log.warning("run %s cannot be read, trying again in %g s: %s", claimed.job.run_id, wait, error)
                 await asyncio.sleep(wait)
+        if record is None and claimed.job.kind == "notification":
+            return b""
         if record is None:
             now = time.time()
             attempt = Attempt(claimed, "cancelled", now, now, error="its run is not stored any more")
@@ -449,5 +457,7 @@ class Worker:
                 for claimed in released:
                     self._events.job_released(claimed)
         finally:
+            if self._shared_ledger is not None:
+                await self._shared_ledger.close()
             await self._source.close()
             await self._engine.close()

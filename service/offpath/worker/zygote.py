@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO, Final, cast
 import msgspec
 
 from offpath.errors import OffpathError
+from offpath.hooks.hook import PRELOAD_ATTRIBUTE
 from offpath.hooks.registry import HookRegistry
 from offpath.telemetry.logs import configure_logging
 from offpath.telemetry.providers import preload
@@ -74,11 +76,12 @@ class Zygote:
             self._send(Unprepared(_import_error(message.target, error)))
             return False
         preload()  # once here, and not in every executor
+        _preload_hooks(self._registry)
         self._forks = sys.platform == "linux" and _single_threaded()
         gc.collect()
         gc.freeze()
         asynchronous = [hook.id for hook in self._registry.hooks.values() if hook.is_async]
-        self._send(Prepared(os.getpid(), infos, asynchronous, self._forks))
+        self._send(Prepared(os.getpid(), infos, asynchronous, self._forks, self._registry.plan))
         return True
 
     def serve(self) -> None:
@@ -203,6 +206,14 @@ def _open_slots(descriptor: int, prepare: Prepare) -> Slots:
 def _load(prepare: Prepare) -> HookRegistry:
     sys.path[:] = prepare.path
     return load_target(prepare.target)
+
+
+def _preload_hooks(registry: HookRegistry) -> None:
+    """Import what built-in hooks need; what cannot be imported now is for the attempt that needs it to say."""
+    functions = {getattr(hook.function, PRELOAD_ATTRIBUTE, None) for hook in registry.hooks.values()}
+    for function in functions - {None}:
+        with contextlib.suppress(ImportError):
+            function()
 
 
 def _import_error(target: str, error: BaseException) -> str:

@@ -42,8 +42,13 @@ def test_what_is_built_otherwise_is_left_alone(theirs: str) -> None:
     assert spliced(OURS, 2, theirs) is None
 
 
-@pytest.mark.parametrize("statement", [statements.BEGIN, statements.FINISH])
-def test_the_queue_that_is_installed_can_be_spliced(statement: str) -> None:
-    whole = spliced(statement, 21, enqueue_statement())
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [(statements.BEGIN, 21), (statements.FINISH, 21), (statements.FINISH_WITH_PLANS, 36)],
+)
+def test_the_queue_that_is_installed_can_be_spliced(statement: str, values: int) -> None:
+    assert f"${values}:" in statement
+    assert f"${values + 1}:" not in statement
+    whole = spliced(statement, values, enqueue_statement())
     assert whole is not None, "each commit would take four round trips instead of one"
-    assert "$27" in whole
+    assert f"${values + 6}" in whole

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -136,3 +137,58 @@ def test_opening_a_current_database_imports_neither_alembic_nor_sqlalchemy(paths
         [sys.executable, "-c", script, str(paths.database)], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.strip() == "[]"
+
+
+def made_at(paths: DatabasePaths, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create a database as an earlier version did."""
+    upgrade_to = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade_to(config, revision))
+        prepare_database(paths)
+    assert stored_revision(paths) == revision
+
+
+def test_an_old_database_is_upgraded_in_place(paths: DatabasePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_at(paths, "0001", monkeypatch)
+    job = "'r1:post:x', 'r1', 'h', 'agent', 'a', 'post', 'x', 'post', '1', 1, 1.0, '', ''"
+    result = (
+        "INSERT INTO job_results (key, run_id, hook_id, component_kind, component_id, phase, hook, kind, version, "
+        "priority, queued_at, placement, traceparent, state, outcome, attempts, finished_at) "
+        f"VALUES ({job}, 'succeeded', 'success', 1, 2.0)"
+    )
+    with closing(sqlite3.connect(paths.database, isolation_level=None)) as old:
+        old.execute("INSERT INTO sessions VALUES ('s1', 'agent', 'a', NULL, NULL, 1.0, 1.0, '{}', NULL)")
+        add_run = (
+            "INSERT INTO runs VALUES (?, 's1', 'agent', 'a', 'A', NULL, NULL, 'completed', 1, 1, 'o', NULL, X'41')"
+        )
+        old.execute(add_run, ("r1",))
+        old.execute(result)
+        prepare_database(paths)
+        # A process of the version before, which goes on until it is stopped.
+        old.execute(add_run, ("r2",))
+        old.execute(result.replace("r1", "r2"))
+    assert stored_revision(paths) == HEAD
+    with closing(sqlite3.connect(paths.database, isolation_level=None)) as new:
+        assert new.execute("SELECT run_id, record FROM runs ORDER BY run_id").fetchall() == [("r1", b"A"), ("r2", b"A")]
+        assert new.execute("SELECT count(*) FROM job_results").fetchone() == (2,)
+        assert new.execute("SELECT count(*) FROM bookings").fetchone() == (0,), "they have no plans"
+        new.execute(
+            "INSERT INTO run_plans VALUES ('r3', 's1', 'agent', 'a', 'A', 0, 1, 'completed', 1, '', '', '{}', '', 0, 0)"
+        )
+        new.execute(result.replace("r1", "r3"))
+        assert new.execute("SELECT run_id, key, ended_at, error FROM bookings ORDER BY id").fetchall() == [
+            ("r3", None, None, None),
+            ("r3", "r3:post:x", 2.0, None),
+        ]
+
+
+def test_marks_go_with_their_sessions(paths: DatabasePaths) -> None:
+    prepare_database(paths)
+    with closing(sqlite3.connect(paths.database, isolation_level=None)) as connection:
+        for session in ("s1", "s2"):
+            connection.execute(
+                "INSERT INTO sessions VALUES (?, 'agent', 'a', NULL, NULL, 1.0, 1.0, '{}', NULL)", (session,)
+            )
+            connection.execute("INSERT INTO session_marks VALUES (?, 1.0)", (session,))
+        connection.execute("DELETE FROM sessions WHERE session_id = 's1'")
+        assert connection.execute("SELECT session_id FROM session_marks").fetchall() == [("s2",)]

@@ -10,6 +10,7 @@ from typing import Any
 from offpath.engine.protocol import Attempt, ClaimedJob, HookLimit, QueueStats
 from offpath.errors import StorageBusyError
 from offpath.hooks.info import HookInfo
+from offpath.hooks.parent import Parent
 from offpath.runs.job import HookJob, JobInfo
 from offpath.worker.pool import Ending, PoolHooks, Ticket, TicketEnded, TicketsReturned
 from unit.worker.worker_kit import hook_id_of
@@ -179,6 +180,9 @@ class ToldPool:
         self.closed = False
         self._under_way = 0
         self._ended: TicketEnded
+
+    def answer_with(self, parent: Parent) -> None:
+        """No hook asks."""
 
     async def open(self, ended: TicketEnded, returned: TicketsReturned) -> PoolHooks:
         self._ended = ended

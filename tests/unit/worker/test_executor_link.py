@@ -9,7 +9,7 @@ import pytest
 
 from offpath.engine.protocol import ClaimedJob
 from offpath.worker.executor_link import LARGEST_LOAD, STALL_NS, ExecutorLink
-from offpath.worker.messages import Begun, Ended, Frames, Held, Hello, Results, decode_to_executor, frame
+from offpath.worker.messages import Ask, Begun, Ended, Frames, Held, Hello, Reply, Results, decode_to_executor, frame
 from offpath.worker.options import LANE_WINDOW
 from offpath.worker.pool import Ticket
 from offpath.worker.slot import Slots, monotonic_ns
@@ -22,10 +22,14 @@ class Wire:
 
     def __init__(self) -> None:
         self.batches: list[object] = []
+        self.closing = False
         self._frames = Frames()
 
     def write(self, data: bytes) -> None:
         self.batches += map(decode_to_executor, self._frames.feed(data))
+
+    def is_closing(self) -> bool:
+        return self.closing
 
     def abort(self) -> None: ...
 
@@ -34,8 +38,16 @@ class Bench:
     def __init__(self) -> None:
         self.slots = Slots.create(1, 4)
         self.ended: list[Ended] = []
+        self.asked: list[Ask] = []
         self.link = ExecutorLink(
-            0, self.slots[0], "lane", 4, ready=lambda _: None, ended=self._take, lost=lambda _: None
+            0,
+            self.slots[0],
+            "lane",
+            4,
+            ready=lambda _: None,
+            ended=self._take,
+            lost=lambda _: None,
+            asked=lambda _, ask: self.asked.append(ask),
         )
         self.wire = Wire()
         self.link._transport = self.wire  # type: ignore[assignment]
@@ -143,6 +155,15 @@ def test_only_what_was_not_read_is_recalled(bench: Bench) -> None:
     assert bench.link.recall() == [unread]
     assert list(bench.link.tickets) == [1]
     assert not bench.slots[0].take(2)
+
+
+def test_questions_are_passed_on_and_answered_as_long_as_it_is_there(bench: Bench) -> None:
+    bench.link.data_received(frame(Ask(7, b"question")))
+    assert bench.asked == [Ask(7, b"question")]
+    bench.link.reply(Reply(7, b"answer"))
+    bench.wire.closing = True
+    bench.link.reply(Reply(8, b"too late"))
+    assert bench.wire.batches == [Reply(7, b"answer")]
 
 
 def test_results_are_passed_on_and_nonsense_ends_the_executor(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from offpath.errors import InputCheckError, Retry
 from offpath.telemetry.instruments import connect
 from offpath.telemetry.tracing import current_run
 from offpath.worker.maintenance import Maintenance
-from offpath.worker.pool import Ending
+from offpath.worker.pool import Ending, PoolHooks
 from unit.worker.memory_engine import MemoryEngine, ToldPool, make_info
 from unit.worker.test_job_runner import Bench, _close  # noqa: F401  # the fixture closes the bench's slots
 from unit.worker.test_worker_loop import jobs_of, working
@@ -86,7 +86,7 @@ async def test_the_hooks_of_a_run_that_was_cut_off_are_counted_as_queued() -> No
     with connect(MeterProvider([reader], shutdown_on_exit=False)):
         infos = [make_info("wants", run_on=INTERRUPTED), make_info("other", run_on=())]
         archive: Any = Archive()
-        await Maintenance(archive, retention_days=None).find_interrupted(infos)
+        await Maintenance(archive, retention_days=None).find_interrupted(PoolHooks(tuple(infos), frozenset()))
         data = reader.get_metrics_data()
     assert data is not None
     metrics: list[Any] = [metric for scope in data.resource_metrics[0].scope_metrics for metric in scope.metrics]

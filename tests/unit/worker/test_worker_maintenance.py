@@ -3,11 +3,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from offpath.posthooks.planner import Planner, PlannerData
 from offpath.runs.job import HookJob
 from offpath.runs.record import decode_record, encode_record
 from offpath.runs.status import RunStatus
 from offpath.storage.store import RunRow
 from offpath.worker.maintenance import Maintenance, interrupted_run
+from offpath.worker.pool import PoolHooks
 from offpath.worker.records import CACHED_RECORDS, Records
 from unit.worker.memory_engine import make_info
 from unit.worker.worker_kit import make_record
@@ -42,7 +44,7 @@ def test_a_cut_off_run_is_marked_and_only_hooks_that_want_it_are_told() -> None:
         make_info("in_front", run_on=INTERRUPTED, background=False),
         make_info("elsewhere", run_on=INTERRUPTED, component_id="sales"),
     ]
-    row, jobs = interrupted_run(running_row(), infos, 5.0)
+    row, jobs = interrupted_run(running_row(), infos, 5.0, Planner(PlannerData()))
     assert (row.status, row.updated_at) == (RunStatus.INTERRUPTED, 5.0)
     assert decode_record(row.record).output.status is RunStatus.INTERRUPTED
     assert [(job.key, job.queued_at, job.placement) for job in jobs] == [("r9:post:wants", 5.0, "")]
@@ -87,7 +89,9 @@ class Archive:
 
 async def test_interrupted_runs_are_found() -> None:
     archive = Archive()
-    found = await Maintenance(archive, retention_days=None).find_interrupted([make_info("wants", run_on=INTERRUPTED)])
+    found = await Maintenance(archive, retention_days=None).find_interrupted(
+        PoolHooks((make_info("wants", run_on=INTERRUPTED),), frozenset())
+    )
     assert found == 1
     assert archive.marked == [("r9", 1)]
 

@@ -4,12 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offpath.worker.messages import (
+    Ask,
     Batch,
     Call,
     Close,
     Ended,
     Frames,
     Hello,
+    Reply,
     Results,
     decode_from_executor,
     decode_to_executor,
@@ -33,10 +35,10 @@ def test_frames_come_out_whole_however_the_stream_is_cut(records: list[bytes], c
 
 def test_messages_come_back_as_they_were() -> None:
     call = Call(7, "agent:a:post:h", "r:post:h", 2, 1.5, 0)
-    for message in (Batch(1, [b"record"], [call]), Close()):
+    for message in (Batch(1, [b"record"], [call]), Close(), Reply(3, b"body"), Reply(4, b"", "no")):
         (body,) = Frames().feed(frame(message))
         assert decode_to_executor(body) == message
     ended = Ended(7, "error", 1.0, 2.0, error="no", retry_after=3.0, final=True)
-    for reply in (Hello(42, 19), Results([ended, Ended(8, "success", 1.0, 2.0, result=b"{}")])):
+    for reply in (Hello(42, 19), Ask(3, b"body"), Results([ended, Ended(8, "success", 1.0, 2.0, result=b"{}")])):
         (body,) = Frames().feed(frame(reply))
         assert decode_from_executor(body) == reply

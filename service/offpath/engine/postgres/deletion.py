@@ -33,8 +33,9 @@ def job_columns(jobs: Sequence[HookJob]) -> list[list[Any]]:
 async def cancel_jobs(connection: Connection, run_ids: Iterable[str]) -> int:
     """End the queued jobs of runs as cancelled, and clear what results hold of their content; jobs cancelled."""
     runs = [stored(run_id) for run_id in run_ids]
-    await connection.execute(statements.CLEAR_RESULTS, runs)
     rows = await connection.fetch(statements.TAKE_JOBS, runs)
+    # Afterwards: of a job that is just ending there is either the job or its result.
+    await connection.execute(statements.CLEAR_RESULTS, runs)
     if rows:
         headers = [headers_of(row["headers"]) for row in rows]
         await connection.execute(

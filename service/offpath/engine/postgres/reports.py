@@ -45,6 +45,12 @@ async def jobs(connection: Connection, state: JobState | None, hook_id: str | No
     return [_ended(row) for row in await connection.fetch(statements.ENDED, hook, limit, state.value)]
 
 
+async def backlog(connection: Connection, limit: int) -> int:
+    """How many jobs have not ended, counted up to `limit`."""
+    count: int = await connection.fetchval(statements.UNENDED, max(0, limit))
+    return count
+
+
 async def stats(connection: Connection) -> list[QueueStats]:
     """The backlog of each hook that has one."""
     counts: dict[str, dict[str, int]] = {}

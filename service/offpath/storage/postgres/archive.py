@@ -12,7 +12,7 @@ from offpath.runs.job import HookJob
 from offpath.storage.postgres import queries, statements
 from offpath.storage.postgres.connection import ConnectionPool
 from offpath.storage.postgres.deletion import delete_runs, family_of, rows_of
-from offpath.storage.postgres.rows import run_of
+from offpath.storage.postgres.rows import arrays, plan_columns, run_of
 from offpath.storage.postgres.text import restored, stored
 from offpath.storage.store import AsyncEnqueue, JobRows, RunRow, Wake
 
@@ -104,6 +104,8 @@ class PostgresArchive:
             values = (stored(run.run_id), run.updated_at, run.record)
             if await connection.fetchval(statements.MARK_INTERRUPTED, *values) is None:
                 return False
+            if run.plan is not None:
+                await connection.execute(statements.ADD_PLANS, *arrays([plan_columns(run.plan)]))
             if jobs:
                 await self._enqueue(connection, jobs)
             return True
@@ -125,7 +127,8 @@ class PostgresArchive:
                 pruned += deleted
                 spared += stay
                 await asyncio.sleep(_PRUNE_PAUSE)
-        for statement in (statements.OLD_RESULTS, statements.OLD_SESSIONS):
+        of_ledger = (statements.OLD_DELIVERIES, statements.OLD_NOTICES)
+        for statement in (statements.OLD_RESULTS, statements.OLD_SESSIONS, *of_ledger):
             await self._delete_batches(statement, before)
         return pruned
 

@@ -164,8 +164,22 @@ class ConnectionPool:
         """
         return await self._tried(work, arguments, whole=True, doing="writing")
 
+    async def once(self, statement: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """`await statement(connection, *arguments)`, a single statement; never called again once it may have counted.
+
+        Raises:
+            StorageError: And its kinds. It may have been executed all the same.
+        """
+        return await self._tried(statement, arguments, whole=False, doing="writing", once=True)
+
     async def _tried(
-        self, work: Callable[..., Awaitable[T]], arguments: tuple[Any, ...], *, whole: bool, doing: str
+        self,
+        work: Callable[..., Awaitable[T]],
+        arguments: tuple[Any, ...],
+        *,
+        whole: bool,
+        doing: str,
+        once: bool = False,
     ) -> T:
         if not self._open:
             raise StorageError("the store is not open; open it first, and use nothing after closing it")
@@ -174,8 +188,10 @@ class ConnectionPool:
         pause, tries = FIRST_PAUSE, 0
         while True:
             tries += 1
+            begun = False
             try:
                 async with asyncio.timeout_at(end), self._connection() as connection:
+                    begun = True
                     if not whole:
                         return await work(connection, *arguments)
                     async with transaction(connection):
@@ -184,7 +200,8 @@ class ConnectionPool:
                 raise
             except Exception as error:
                 again = is_transient(error) and tries < _RETRIES
-                if not again and not (is_lost(error) and loop.time() + pause < end):
+                doubtful = once and begun
+                if not again and (doubtful or not (is_lost(error) and loop.time() + pause < end)):
                     raise storage_error(error, f"{doing} the database") from error
                 await asyncio.sleep(0 if again else pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)

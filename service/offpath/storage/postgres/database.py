@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from offpath.storage.postgres.archive import PostgresArchive
+    from offpath.storage.postgres.ledger import PostgresLedger
     from offpath.storage.postgres.store import PostgresStore
     from offpath.storage.store import JobRows, Wake
 
@@ -222,6 +223,17 @@ class PostgresDb:
         from offpath.storage.postgres.archive import PostgresArchive
 
         return PostgresArchive(self, enqueue=enqueue, wake=wake, jobs=_given(jobs), storage_timeout=storage_timeout)
+
+    def open_ledger(self, *, enqueue: Any, wake: Wake, storage_timeout: float = STORAGE_TIMEOUT) -> PostgresLedger:
+        """What the built-in hooks know of this database's runs, to be opened with `await ledger.open()`.
+
+        Args:
+            enqueue: The engine's: a coroutine function of an open transaction's connection and jobs.
+            wake: Called after a commit that held jobs.
+        """
+        from offpath.storage.postgres.ledger import PostgresLedger
+
+        return PostgresLedger(self, enqueue=enqueue, wake=wake, storage_timeout=storage_timeout)
 
 
 def _given(jobs: JobRows | None) -> JobRows:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from offpath.ledger.plan import RunPlan, decode_entries, encode_entries
 from offpath.runs.context import Session
 from offpath.runs.job import HookJob
 from offpath.runs.status import RunStatus
@@ -26,12 +27,13 @@ class PostgresWrite:
         TypeError, ValueError: The session's state or metadata cannot be stored as JSON.
     """
 
-    __slots__ = ("breaks", "final", "future", "jobs", "run", "run_id", "session", "submitted")
+    __slots__ = ("breaks", "final", "future", "jobs", "plan", "run", "run_id", "session", "submitted")
 
     def __init__(self, run: RunRow, session: Session, jobs: Sequence[HookJob], *, final: bool) -> None:
         self.run_id = run.run_id
         self.run: Values = run_columns(run)
         self.session: Values = session_columns(session)
+        self.plan: Values | None = None if run.plan is None else plan_columns(run.plan)
         self.jobs = jobs
         self.final = final
         """False for the row of a starting run."""
@@ -79,6 +81,52 @@ def run_of(row: Sequence[Any]) -> RunRow:
     )
 
 
+def plan_columns(plan: RunPlan) -> Values:
+    """The values for `statements.PLAN_COLUMNS`."""
+    return (
+        stored(plan.run_id),
+        stored(plan.session_id),
+        plan.component_kind,
+        stored(plan.component_id),
+        stored(plan.component_name),
+        plan.nested,
+        plan.created_at,
+        plan.status,
+        plan.duration,
+        stored(plan.error_type),
+        stored(plan.traceparent),
+        encode_entries(plan.entries),
+        stored(plan.blocked_by),
+        plan.strip,
+        plan.counted,
+    )
+
+
+def plan_of(row: Sequence[Any]) -> RunPlan:
+    """The plan of a row of `statements.PLAN_COLUMNS`.
+
+    Raises:
+        msgspec.ValidationError: A newer version wrote its entries.
+    """
+    return RunPlan(
+        run_id=restored(row[0]),
+        session_id=restored(row[1]),
+        component_kind=row[2],
+        component_id=restored(row[3]),
+        component_name=restored(row[4]),
+        nested=row[5],
+        created_at=row[6],
+        status=row[7],
+        duration=row[8],
+        error_type=restored(row[9]),
+        traceparent=restored(row[10]),
+        entries=decode_entries(row[11]),
+        blocked_by=restored(row[12]),
+        strip=row[13],
+        counted=row[14],
+    )
+
+
 def session_columns(session: Session) -> Values:
     """The values for `statements.SESSION_COLUMNS`. State and metadata are JSON, which escapes what text cannot hold."""
     values = list(session_values(session))
@@ -119,6 +167,15 @@ def merged_sessions(writes: Iterable[PostgresWrite], *, final: bool) -> list[Val
             both[_METADATA] = old[_METADATA] if new[_METADATA] is None else new[_METADATA]
             sessions[new[0]] = tuple(both)
     return [sessions[session_id] for session_id in sorted(sessions)]
+
+
+def merged_plans(writes: Iterable[PostgresWrite]) -> list[Values]:
+    """The plans of a group, one for each run."""
+    plans: dict[str, Values] = {}
+    for write in writes:
+        if write.plan is not None:
+            plans.setdefault(write.run[0], write.plan)
+    return [plans[run_id] for run_id in sorted(plans)]
 
 
 def merged_runs(writes: Iterable[PostgresWrite]) -> list[Values]:

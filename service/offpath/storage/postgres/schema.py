@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("offpath.storage")
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The revision that this code works with: the newest script below `migrations/versions`."""
 UPGRADE: Final = "offpath db upgrade"
 _QUEUE_MODULE: Final = "offpath.engine.postgres.schema"
@@ -147,11 +147,11 @@ async def _check_usable(
     check_state(state, url.masked, head)
     if not serving:
         return
-    await check_rights(connection, url.masked)
+    await check_rights(connection, url.masked, head)
     if other is not None and through is not None:
         async with other.transaction():
             await check_not_read_only(other, through.masked)
-            await check_rights(other, through.masked)
+            await check_rights(other, through.masked, head)
 
 
 async def upgrade(url: PostgresUrl, *, head: str = HEAD) -> tuple[str | None, str]:

@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from offpath.errors import ConfigurationError
-from offpath.storage.postgres.statements import INSTANCES, KEYS, RESULTS, RUNS, SESSIONS
+from offpath.storage.postgres.statements import INSTANCES, KEYS, PLANS, QUEUE, RESULTS, ROLLUPS, RUNS, SESSIONS
 from offpath.storage.postgres.url import PostgresUrl
 
 if TYPE_CHECKING:
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[Any]
 
-_QUEUE: Final = "offpath_hook_queue"
 _LOG: Final = "offpath_hook_queue_log"
 _TABLES: Final = (
     *(SESSIONS, RUNS, RESULTS, KEYS, INSTANCES, "offpath_hook_pauses"),
-    *(_QUEUE, "offpath_hook_tokens", "offpath_hook_workers"),
+    *(QUEUE, "offpath_hook_tokens", "offpath_hook_workers"),
 )
-_NEEDED: Final = (
-    *((table, right) for table in _TABLES for right in ("SELECT", "INSERT", "UPDATE", "DELETE")),
-    (_LOG, "INSERT"),
+_TABLES_OF_THE_LEDGER: Final = (
+    *(PLANS, ROLLUPS, "offpath_bookings", "offpath_evaluations", "offpath_feedback", "offpath_budgets"),
+    *("offpath_notices", "offpath_deliveries", "offpath_told", "offpath_session_marks"),
 )
+_LEDGER: Final = "0003"
+"""The revision that brought them."""
 _LACKING_RIGHTS: Final = (
     'SELECT needed.name, needed."right", to_regclass(needed.name) IS NULL '
     'FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS needed (name, "right", place) '
@@ -63,12 +64,17 @@ async def check_creating(connection: Connection, where: str) -> None:
         )
 
 
-async def check_rights(connection: Connection, where: str) -> None:
+async def check_rights(connection: Connection, where: str, head: str) -> None:
     """
+    Args:
+        head: The schema that the code is for.
+
     Raises:
         ConfigurationError: Tables or rights that services and workers need are missing; the text names them all.
     """
-    names, rights = zip(*_NEEDED, strict=True)
+    tables = (*_TABLES, *_TABLES_OF_THE_LEDGER) if head >= _LEDGER else _TABLES
+    needed = [(table, right) for table in tables for right in ("SELECT", "INSERT", "UPDATE", "DELETE")]
+    names, rights = zip(*needed, (_LOG, "INSERT"), strict=True)
     lacking: dict[str, list[str]] = {}
     for table, right, missing in await connection.fetch(_LACKING_RIGHTS, names, rights):
         if missing:
@@ -80,8 +86,8 @@ async def check_rights(connection: Connection, where: str) -> None:
     tables_of: dict[str, list[str]] = {}
     for table, several in lacking.items():
         tables_of.setdefault(", ".join(several), []).append(table)
-    said = [f"{several} on {', '.join(tables)}" for several, tables in tables_of.items()]
-    said += [f"USAGE on {row[0]}" for row in await connection.fetch(_LACKING_SEQUENCES, [_QUEUE, _LOG])]
+    said = [f"{several} on {', '.join(named)}" for several, named in tables_of.items()]
+    said += [f"USAGE on {row[0]}" for row in await connection.fetch(_LACKING_SEQUENCES, [QUEUE, _LOG])]
     if said:
         raise ConfigurationError(
             f"{where}: this user lacks rights that services and workers need: {'; '.join(said)}. GRANT SELECT, INSERT, "

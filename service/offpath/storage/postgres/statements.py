@@ -13,6 +13,10 @@ SESSIONS: Final = "offpath_sessions"
 RESULTS: Final = "offpath_job_results"
 KEYS: Final = "offpath_idempotency_keys"
 INSTANCES: Final = "offpath_instances"
+PLANS: Final = "offpath_run_plans"
+ROLLUPS: Final = "offpath_rollups"
+QUEUE: Final = "offpath_hook_queue"
+"""The engine's; see `offpath.engine.postgres.schema`."""
 
 RUN_COLUMNS: Final = (
     "run_id, session_id, kind, component_id, component_name, user_id, parent_run_id, status, created_at, updated_at, "
@@ -20,6 +24,11 @@ RUN_COLUMNS: Final = (
 )
 _SESSION_TYPES: Final = ("text",) * 5 + ("float8",) * 2 + ("text",) * 2
 _RUN_TYPES: Final = ("text",) * 8 + ("float8",) * 2 + ("text", "bytea")
+PLAN_COLUMNS: Final = (
+    "run_id, session_id, component_kind, component_id, component_name, nested, created_at, status, duration, "
+    "error_type, traceparent, plan, blocked_by, strip, counted"
+)
+_PLAN_TYPES: Final = (*("text",) * 5, "bool", "float8", "text", "float8", *("text",) * 4, "bool", "bool")
 
 
 def _arrays(types: tuple[str, ...], first: int = 1) -> str:
@@ -35,16 +44,33 @@ BEGIN: Final = (
     f"WITH stored_sessions AS ({_INSERT_SESSIONS} ON CONFLICT (session_id) DO NOTHING), "
     f"stored_runs AS ({_INSERT_RUNS} ON CONFLICT (run_id) DO NOTHING) SELECT NULL WHERE false"
 )
-FINISH: Final = (
-    # Sessions and runs of ended runs. A name that somebody gave stays. The answer: runs that ended after all, though a
-    # worker took them for cut off.
+_FINISH_ALL: Final = (
     f"WITH stored_sessions AS ({_INSERT_SESSIONS} ON CONFLICT (session_id) DO UPDATE SET state = excluded.state, "
     f"updated_at = excluded.updated_at, user_id = coalesce(excluded.user_id, {SESSIONS}.user_id), "
     f"name = coalesce({SESSIONS}.name, excluded.name), metadata = coalesce(excluded.metadata, {SESSIONS}.metadata)), "
     f"stored_runs AS ({_INSERT_RUNS} ON CONFLICT (run_id) DO UPDATE SET status = excluded.status, "
     "updated_at = excluded.updated_at, user_id = excluded.user_id, session_id = excluded.session_id, "
-    "owner = excluded.owner, record = excluded.record RETURNING run_id, interrupted_at) "
-    "SELECT run_id FROM stored_runs WHERE interrupted_at IS NOT NULL"
+    "owner = excluded.owner, record = excluded.record RETURNING run_id, interrupted_at)"
+)
+_INTERRUPTED_ONES: Final = "SELECT run_id FROM stored_runs WHERE interrupted_at IS NOT NULL"
+FINISH: Final = (
+    # Sessions and runs of ended runs. A name that somebody gave stays. The answer: runs that ended after all, though a
+    # worker took them for cut off.
+    f"{_FINISH_ALL} {_INTERRUPTED_ONES}"
+)
+
+
+def _insert_plans(first: int) -> str:
+    """A run has one plan, that of its first end."""
+    return (
+        f"INSERT INTO {PLANS} ({PLAN_COLUMNS}) SELECT * FROM unnest({_arrays(_PLAN_TYPES, first)}) "
+        "ON CONFLICT (run_id) DO NOTHING"
+    )
+
+
+ADD_PLANS: Final = _insert_plans(1)
+FINISH_WITH_PLANS: Final = (
+    f"{_FINISH_ALL}, stored_plans AS ({_insert_plans(len(_SESSION_TYPES) + len(_RUN_TYPES) + 1)}) {_INTERRUPTED_ONES}"
 )
 FORGET_RESULTS: Final = f"DELETE FROM {RESULTS} WHERE key = ANY($1::text[])"
 
@@ -90,6 +116,12 @@ USER_RUNS: Final = (
 )
 DELETE_SESSION: Final = f"DELETE FROM {SESSIONS} WHERE session_id = $1"
 DELETE_USER_SESSIONS: Final = f"DELETE FROM {SESSIONS} WHERE user_id = $1"
+_SUMS_KEY: Final = "measure, grain, facet, start, component_kind, component_id, value"
+DELETE_USER_SUMS: Final = (
+    # Locked in the order in which they are added to.
+    f"DELETE FROM {ROLLUPS} WHERE ({_SUMS_KEY}) IN (SELECT {_SUMS_KEY} FROM {ROLLUPS} "
+    f"WHERE facet = 'user' AND value = $1 ORDER BY {_SUMS_KEY} LIMIT $2 FOR UPDATE)"
+)
 
 _OWNER_ALIVE: Final = (
     f"EXISTS (SELECT FROM {INSTANCES} i WHERE i.instance = r.owner AND i.expires_at > clock_timestamp())"
@@ -128,6 +160,17 @@ OLD_RESULTS: Final = (
 OLD_SESSIONS: Final = (
     f"DELETE FROM {SESSIONS} WHERE session_id IN (SELECT session_id FROM {SESSIONS} AS s WHERE s.updated_at < $1 "
     f"AND NOT EXISTS (SELECT FROM {RUNS} WHERE {RUNS}.session_id = s.session_id) LIMIT $2)"
+)
+OLD_DELIVERIES: Final = (
+    # Messages that were sent, or could not be.
+    "DELETE FROM offpath_deliveries WHERE id IN (SELECT id FROM offpath_deliveries AS d WHERE d.created_at < $1 "
+    f"AND NOT EXISTS (SELECT FROM {QUEUE} AS q WHERE q.dedupe_key = d.job_key AND q.status IN ('queued', 'picked')) "
+    "LIMIT $2)"
+)
+OLD_NOTICES: Final = (
+    # Those that nobody folds any more, since notifications were switched off.
+    "DELETE FROM offpath_notices WHERE key IN (SELECT key FROM offpath_notices WHERE taken_at IS NULL "
+    "AND created_at < $1 LIMIT $2)"
 )
 OLD_KEYS: Final = (
     f"DELETE FROM {KEYS} WHERE (scope, key) IN (SELECT scope, key FROM {KEYS} WHERE created_at < $1 LIMIT $2)"

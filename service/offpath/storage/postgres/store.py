@@ -19,7 +19,14 @@ from offpath.storage.idempotency import Request
 from offpath.storage.postgres import deletion, idempotency, queries, statements
 from offpath.storage.postgres.connection import ConnectionPool, transaction
 from offpath.storage.postgres.instance import CANCEL_CHANNEL, PostgresInstance, cancel_message
-from offpath.storage.postgres.rows import PostgresWrite, arrays, merged_runs, merged_sessions, restored_session
+from offpath.storage.postgres.rows import (
+    PostgresWrite,
+    arrays,
+    merged_plans,
+    merged_runs,
+    merged_sessions,
+    restored_session,
+)
 from offpath.storage.postgres.splice import spliced
 from offpath.storage.postgres.text import stored
 from offpath.storage.postgres.writer import PostgresWriter
@@ -221,7 +228,10 @@ class PostgresStore:
         return bool((await self._delete(statements.ONE_RUN, run_id)).runs)
 
     async def delete_user(self, user_id: str) -> DeletedCounts:
-        return await self._delete(statements.USER_RUNS, user_id, sessions=statements.DELETE_USER_SESSIONS)
+        counts = await self._delete(statements.USER_RUNS, user_id, sessions=statements.DELETE_USER_SESSIONS)
+        while await self._pool.transaction(deletion.delete_user_sums, stored(user_id)):
+            pass
+        return counts
 
     async def claim_idempotency_key(
         self, key: str, scope: str, fingerprint: str, run_id: str, owner: str
@@ -294,9 +304,12 @@ class PostgresStore:
     async def _commit(
         self, connection: Connection, statement: str, writes: Sequence[PostgresWrite], jobs: Sequence[HookJob]
     ) -> set[str]:
-        """Store runs, sessions and jobs; gives the runs that ended after they had been marked interrupted."""
-        sessions = merged_sessions(writes, final=statement is statements.FINISH)
-        values = [*arrays(sessions), *arrays(merged_runs(writes))]
+        """Store runs, sessions, plans and jobs; gives the runs that ended after they had been marked interrupted."""
+        final = statement is statements.FINISH
+        values = [*arrays(merged_sessions(writes, final=final)), *arrays(merged_runs(writes))]
+        if final and (plans := merged_plans(writes)):
+            statement = statements.FINISH_WITH_PLANS
+            values += arrays(plans)
         if not jobs:
             return {row[0] for row in await connection.fetch(statement, *values)}
         call, of_jobs = self._jobs.enqueue_call(jobs)

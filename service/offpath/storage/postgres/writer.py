@@ -48,6 +48,7 @@ class Probe(PostgresWrite):
     def __init__(self) -> None:
         self.run_id = ""
         self.run = self.session = self.jobs = ()
+        self.plan = None
         self.final = False
         self.future = None
         self.breaks = 0

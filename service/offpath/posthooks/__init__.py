@@ -1,0 +1,1 @@
+"""The built-in background post-hooks: evaluation, analytics, notification."""

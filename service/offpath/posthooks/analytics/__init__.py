@@ -1,0 +1,1 @@
+"""What runs use and cost: the analytics hook, prices, metrics."""

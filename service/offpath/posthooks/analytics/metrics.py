@@ -1,0 +1,48 @@
+"""The metrics of cost: recorded once a result is booked, so that they agree with the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from offpath.ledger.evaluation_row import EvaluationRow
+from offpath.ledger.run_facts import RunFacts
+from offpath.telemetry.instruments import instruments
+
+
+def record_usage_metrics(facts: RunFacts) -> None:
+    """Count what a run cost, or that its price is not known."""
+    shown = instruments()
+    model = facts.requested_model or facts.model
+    if facts.cost is not None:
+        shown.cost.add(facts.cost, purpose="run", request_model=model)
+    elif facts.pricing == "unpriced":
+        shown.cost_unpriced.add(facts.model_calls, request_model=model)
+
+
+def record_judge_metrics(row: EvaluationRow) -> None:
+    """Count what the judge cost for an evaluation; nothing without a judge, and the offline stand-in costs nothing."""
+    if not row.judge_calls or row.stand_in:
+        return
+    shown = instruments()
+    model = row.judge_model or ""
+    if row.cost is not None:
+        shown.cost.add(row.cost, purpose="judge", request_model=model)
+    else:
+        shown.cost_unpriced.add(row.judge_calls, request_model=model)
+
+
+def zero_costs(models: Iterable[str], judges: Iterable[str] = ()) -> None:
+    """Show the counters of these models at 0, so that `increase()` sees the first call.
+
+    Args:
+        models: Those that agents and teams are configured with.
+        judges: Those that evaluators ask.
+    """
+    shown = instruments()
+    asked, judging = set(models), set(judges)
+    for model in sorted(asked):
+        shown.cost.bind(purpose="run", request_model=model)
+    for model in sorted(judging):
+        shown.cost.bind(purpose="judge", request_model=model)
+    for model in sorted(asked | judging):
+        shown.cost_unpriced.bind(request_model=model)

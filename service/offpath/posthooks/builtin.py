@@ -1,0 +1,112 @@
+"""The built-in hooks of a service: which are on, and what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from offpath.hooks.component import Component
+from offpath.hooks.hook import HookFunction
+from offpath.settings import Settings
+
+if TYPE_CHECKING:
+    from offpath.posthooks.evaluation.enabled import EnabledEvaluator
+    from offpath.posthooks.notification.configuration import Notifications
+    from offpath.posthooks.notification.rules import NoticeRules
+    from offpath.posthooks.planner import Planner
+
+EvaluatorChoice = Any
+"""A name, a function with @evaluator, what `configure` gave, or what `enable` gave."""
+
+
+@dataclass(frozen=True)
+class Builtins:
+    """The built-in hooks that are on. Empty by default: then runs have no plan, and nothing is booked."""
+
+    hooks: tuple[HookFunction, ...] = ()
+    plan: bytes = b""
+    """What planning needs, encoded; see `planner.PlannerData`."""
+    evaluators: tuple[EnabledEvaluator, ...] = ()
+    analytics: bool = False
+    notification: Notifications | None = None
+
+    def planner(self) -> Planner | None:
+        """What plans the runs of one process; None if nothing is on."""
+        if not self.plan:
+            return None
+        from offpath.posthooks.planner import Planner, decode_planner
+
+        return Planner(decode_planner(self.plan))
+
+
+def builtin_hooks(
+    settings: Settings, evaluators: Sequence[EvaluatorChoice], components: Sequence[Component] = ()
+) -> Builtins:
+    """The built-in hooks that settings and code switch on. Imports only what is on.
+
+    Args:
+        components: Of the service: each has all of these hooks.
+
+    Raises:
+        ConfigurationError: There is no such evaluator, option, event or channel, or no judge; the text names the
+            variable and the nearest names.
+    """
+    told = bool(settings.notify_urls or settings.notify_webhook_url)
+    strip = settings.store_content == "until_hooks_done"
+    if not (evaluators or settings.evaluators or settings.evaluator_options or settings.analytics or told or strip):
+        return Builtins()
+    hooks: list[HookFunction] = []
+    enabled: tuple[EnabledEvaluator, ...] = ()
+    notification: Notifications | None = None
+    notices: NoticeRules | None = None
+    if evaluators or settings.evaluators or settings.evaluator_options:
+        from offpath.posthooks.evaluation.configuration import enabled_evaluators
+        from offpath.posthooks.evaluation.hook import evaluation_hooks
+
+        enabled = enabled_evaluators(settings, evaluators)
+        hooks += evaluation_hooks(enabled, settings)
+    if settings.analytics:
+        from offpath.posthooks.analytics.hook import analytics_hook
+
+        hooks.append(analytics_hook(settings))
+    if told:
+        from offpath.posthooks.notification.configuration import notifications
+        from offpath.posthooks.notification.hook import notification_hook
+
+        notification = notifications(settings)
+        if notification is not None:
+            hooks.append(notification_hook(notification))
+            home = next(iter(components), None)
+            notices = notification.rules(*((home.kind, home.id) if home is not None else ("agent", "")))
+    from offpath.posthooks.planner import EvaluatorInfo, PlannerData, encode_planner
+
+    data = PlannerData(
+        rules=tuple(each.rule for each in enabled),
+        analytics=settings.analytics,
+        notices=notices,
+        evaluators=tuple(
+            EvaluatorInfo(
+                each.name,
+                each.instance.evaluator.subject,
+                each.instance.evaluator.version,
+                each.sample_rate,
+                each.judge_model,
+            )
+            for each in enabled
+        ),
+        models=tuple(sorted({model for component in components if (model := _model(component))})),
+        components=tuple((component.kind, component.id, component.name) for component in components),
+        strip=strip,
+    )
+    return Builtins(
+        hooks=tuple(hooks),
+        plan=encode_planner(data) if data.anything else b"",
+        evaluators=enabled,
+        analytics=settings.analytics,
+        notification=notification,
+    )
+
+
+def _model(component: Component) -> str:
+    return str(getattr(getattr(component, "model", None), "id", None) or "")
