@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 
 import msgspec
 
@@ -22,7 +23,7 @@ def planned_run(
     agent: str = "echo",
     created_at: float | None = None,
     content: str = "an answer",
-    **entries: PlanEntry,
+    entries: Mapping[str, PlanEntry] | None = None,
 ) -> RunRow:
     """A completed run of an agent with such a plan; without entries it has none."""
     run_id = run_id or f"run-{uuid.uuid4().hex}"
@@ -34,7 +35,7 @@ def planned_run(
     )
     if entries:
         plan = empty_plan(decode_record(row.record).output)
-        row.plan = msgspec.structs.replace(plan, entries=entries, counted=False)
+        row.plan = msgspec.structs.replace(plan, entries=dict(entries), counted=False)
     return row
 
 

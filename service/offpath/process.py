@@ -266,7 +266,7 @@ class ServiceProcess:
         await ledger.open()
         self._closing.push_async_callback(ledger.close)
         self.ledger = ledger
-        if self.planner is not None and self.planner.data.rules:
+        if self.planner is not None and (self.planner.data.rules or self.planner.data.analytics):
             budget = budget_of(self.settings, ledger)
             watch = PressureWatch(self.planner, self.engine, self.settings.max_backlog, budget)
             self._closing.push_async_callback(_cancelled, asyncio.create_task(watch.run()))
@@ -330,7 +330,13 @@ def _redact(text: str) -> str:
 
 def _secrets(settings: Settings) -> list[str]:
     """Values that no log line may hold."""
-    secrets = (settings.api_key, settings.metrics_token)
+    secrets = (
+        settings.api_key,
+        settings.metrics_token,
+        settings.judge_api_key,
+        settings.notify_urls,
+        settings.notify_webhook_secret,
+    )
     return [secret.get_secret_value() for secret in secrets if secret is not None]
 
 

@@ -147,10 +147,13 @@ def _held(pause: HookPause | None) -> Text:
 
 def _builtins_table(service: AgentService, settings: Settings) -> Table:
     table = Table.grid(padding=(0, 2))
+    options = {each.summary(): each.describe()["options"] for each in service.builtins.evaluators}
     for what, lines in start_lines(service, settings, ""):
         if what in ("Evaluators", "Judge", "Analytics", "Notifications"):
             for place, line in enumerate(lines):
                 table.add_row("" if place else what, plain(line))
+                for name, value in options.get(line, {}).items():
+                    table.add_row("", plain(f"  {name} = {value}", "dim"))
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
 from collections import Counter
@@ -234,7 +233,7 @@ class Observer:
         while not self._stop.wait(self.every) and len(self.found) < 20:
             try:
                 seen = self.look()
-            except (sqlite3.OperationalError, asyncpg.PostgresError, OSError, asyncio.TimeoutError):
+            except (TimeoutError, sqlite3.OperationalError, asyncpg.PostgresError, OSError):
                 continue  # not there yet
             except Exception as error:  # what could not be read is a finding, too
                 self.found.append(repr(error))

@@ -65,6 +65,7 @@ def sent(service: Service, outcome: str) -> dict[str, int]:
     return scrape(service.http).by("offpath_channel", "offpath_notifications_sent_total", offpath_outcome=outcome)
 
 
+@pytest.mark.slow
 def test_burst_of_failures_is_two_messages_a_channel(
     make_service: ServiceMaker, receiver: HttpReceiver, mail: SmtpServer, database: dict[str, str]
 ) -> None:

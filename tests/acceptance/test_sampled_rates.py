@@ -86,7 +86,7 @@ async def store_runs(store: Store) -> None:
                 status="completed",
                 nested=False,
             )
-            row = planned_run(run_id, agent, begun, **entries)
+            row = planned_run(run_id, agent, begun, entries=entries)
             pending = any(entry.state == "pending" for entry in entries.values())
             under_way.append(store_run(store, row, *([job(run_id, agent)] if pending else [])))
     await asyncio.gather(*under_way)

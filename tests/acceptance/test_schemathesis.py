@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from offpath.api.application import create_app
 from offpath.settings import Settings
+from offpath.storage.database import SqliteDb
 from unit.api.serving import Component, in_thread, listening, serving
 
 KEY = "schemathesis-key"
@@ -50,8 +53,15 @@ async def _listening(directory: Path) -> AsyncIterator[str]:
         Component("crew", kind="team"),
         Component("flow", kind="workflow"),
     )
-    async with serving(directory, *components, settings=settings) as served, listening(served.app) as base_url:
-        yield base_url
+    async with serving(directory, *components, settings=settings) as served:
+        database = SqliteDb(directory / "offpath.db")
+        ledger = database.open_ledger(enqueue=served.engine.enqueue, wake=served.engine.wake)
+        await ledger.open()
+        try:
+            async with listening(create_app(replace(served.context, open_ledger=lambda: ledger))) as base_url:
+                yield base_url
+        finally:
+            await ledger.close()
 
 
 def _hook(run_output: Any) -> None:

@@ -279,8 +279,32 @@ def test_a_window_of_the_past_ends_where_it_ends() -> None:
     """Not at the end of the day, as one does that ends now."""
     query = usage_query(100 * DAY, since=str(10 * DAY), until=str(12 * DAY + 7_200))
     assert query.stretches == [Stretch("day", 10 * DAY, 12 * DAY), Stretch("hour", 12 * DAY, 12 * DAY + 7_200)]
-    assert usage_query(100 * DAY, since=str(10 * DAY + 5), until=str(12 * DAY), group_by="user").stretches == [
-        Stretch("day", 10 * DAY, 12 * DAY)
-    ]
     with pytest.raises(InvalidInputError, match="no time"):
         usage_query(100 * DAY, until="2026-99-99")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"since": 10 * DAY + 5, "until": 12 * DAY}, [Stretch("day", 10 * DAY, 12 * DAY)]),
+        ({"since": 10 * DAY, "until": 16 * DAY}, [Stretch("day", 10 * DAY, 16 * DAY)]),
+        ({"since": 7 * DAY, "until": 21 * DAY}, [Stretch("week", 7 * DAY, 21 * DAY)]),
+        (
+            {"since": 12.5 * DAY, "until": 30.5 * DAY},
+            [
+                Stretch("day", 12 * DAY, 14 * DAY),
+                Stretch("week", 14 * DAY, 28 * DAY),
+                Stretch("day", 28 * DAY, 31 * DAY),
+            ],
+        ),
+        ({"window": "8d"}, [Stretch("day", 92 * DAY, 98 * DAY), Stretch("week", 98 * DAY, 105 * DAY)]),
+        ({"window": "1d"}, [Stretch("day", 99 * DAY, 101 * DAY)]),
+        ({"window": "2d", "group_by": "user,day"}, [Stretch("day", 98 * DAY, 101 * DAY)]),
+    ],
+)
+def test_users_are_asked_by_whole_weeks_as_far_as_the_window_has_them(
+    query: dict[str, Any], expected: list[Stretch]
+) -> None:
+    """Nothing comes after now, so that a window up to now may take its last week whole."""
+    given = {"group_by": "user", **{name: str(value) for name, value in query.items()}}
+    assert usage_query(100.5 * DAY, **given).stretches == expected  # type: ignore[arg-type]

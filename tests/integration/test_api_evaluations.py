@@ -35,6 +35,7 @@ from planned_runs import book_all, planned_run, store_run
 from unit.api.serving import Component, Served, serving
 
 NOW = time.time()
+THUMB = {"thumb": "up"}
 ADMIN, APP, ANA = ("admin-0123456789abcdef", "app-0123456789abcdef01", "ana-0123456789abcdef01")
 
 
@@ -59,7 +60,7 @@ class Evaluated:
 
     async def add(self, run_id: str = "", agent: str = "echo", ago: float = 0.0, **entries: PlanEntry) -> str:
         """A run that ended with a plan, which is booked; its id."""
-        row = planned_run(run_id, agent, NOW - ago, **entries)
+        row = planned_run(run_id, agent, NOW - ago, entries=entries)
         await store_run(self.served.context.store, row)
         await book_all(self.ledger)
         return row.run_id
@@ -93,14 +94,9 @@ def scored(passed: bool = True, probability: float = 1.0, fingerprint: str = "f1
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings()
-
-
-@pytest.fixture
-async def evaluated(tmp_path: Path, settings: Settings) -> AsyncIterator[Evaluated]:
+async def evaluated(tmp_path: Path) -> AsyncIterator[Evaluated]:
     components = [Component(), Component("other")]
-    async with serving(tmp_path, *components, settings=settings) as served:
+    async with serving(tmp_path, *components) as served:
         registry = HookRegistry(components, in_background=True, extra_post_hooks=[evaluate, evaluate_tone])
         ledger = SqliteDb(tmp_path / "offpath.db").open_ledger(enqueue=served.engine.enqueue, wake=served.engine.wake)
         await ledger.open()
@@ -175,10 +171,10 @@ async def test_a_run_without_a_plan_has_no_evaluations(client: httpx.AsyncClient
     assert (found["evaluations"], found["earlier"]) == ([], [])
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_of_an_unknown_run_nothing_is_known(client: httpx.AsyncClient, method: str) -> None:
-    answer = await client.request(method, "/runs/nope/evaluations", json={})
-    assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
+async def test_of_an_unknown_run_nothing_is_known(client: httpx.AsyncClient) -> None:
+    for method, path, body in (("GET", "evaluations", None), ("POST", "evaluations", {}), ("POST", "feedback", THUMB)):
+        answer = await client.request(method, f"/runs/nope/{path}", json=body)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "not_found"), path
 
 
 # -- evaluating again ---------------------------------------------------------------------------------------------
@@ -254,23 +250,21 @@ async def test_a_run_from_before_there_were_evaluators_can_be_evaluated(
     assert pii["result"]["passed"]
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({"evaluators": ["pi"]}, "did you mean 'pii'"),
-        ({"evaluators": ["whole"]}, "whole sessions"),
-        ({"evaluators": []}, "array of names"),
-        ({"evaluators": "pii"}, "array of names"),
-        ({"evaluators": [1]}, "array of names"),
-        ({"evaluator": "pii"}, "send evaluators"),
-    ],
+WRONG_REQUESTS: tuple[tuple[Any, str], ...] = (
+    ({"evaluators": ["pi"]}, "did you mean 'pii'"),
+    ({"evaluators": ["whole"]}, "whole sessions"),
+    ({"evaluators": []}, "array of names"),
+    ({"evaluators": "pii"}, "array of names"),
+    ({"evaluators": [1]}, "array of names"),
+    ({"evaluator": "pii"}, "send evaluators"),
 )
-async def test_wrong_requests_are_refused_with_the_remedy(
-    client: httpx.AsyncClient, run_id: str, body: Any, words: str
-) -> None:
-    answer = await client.post(f"/runs/{run_id}/evaluations", json=body)
-    assert answer.status_code == 422
-    assert words in answer.json()["detail"][0]["msg"]
+
+
+async def test_wrong_requests_are_refused_with_the_remedy(client: httpx.AsyncClient, run_id: str) -> None:
+    for body, words in WRONG_REQUESTS:
+        answer = await client.post(f"/runs/{run_id}/evaluations", json=body)
+        assert answer.status_code == 422, body
+        assert words in answer.json()["detail"][0]["msg"]
 
 
 async def test_what_cannot_be_evaluated_now_is_a_conflict(
@@ -298,56 +292,48 @@ async def test_what_cannot_be_evaluated_now_is_a_conflict(
 # -- feedback -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("body", "stored"),
-    [
-        ({"thumb": "up"}, {"name": "thumb", "score": 1.0}),
-        ({"thumb": "Down", "comment": "Wrong."}, {"name": "thumb", "score": 0.0, "comment": "Wrong."}),
-        ({"score": 0.25, "name": "helpful"}, {"name": "helpful", "score": 0.25}),
-        ({"label": "too long", "author": "Ben"}, {"name": "feedback", "label": "too long", "author": "Ben"}),
-    ],
+FEEDBACK: tuple[tuple[Any, dict[str, Any]], ...] = (
+    ({"thumb": "up"}, {"name": "thumb", "score": 1.0}),
+    ({"thumb": "Down", "comment": "Wrong."}, {"name": "thumb", "score": 0.0, "comment": "Wrong."}),
+    ({"score": 0.25, "name": "helpful"}, {"name": "helpful", "score": 0.25}),
+    ({"label": "too long", "author": "Ben"}, {"name": "feedback", "label": "too long", "author": "Ben"}),
 )
-async def test_feedback_is_stored_beside_the_evaluations(
-    client: httpx.AsyncClient, run_id: str, body: Any, stored: dict[str, Any]
-) -> None:
-    answer = await client.post(f"/runs/{run_id}/feedback", json=body)
-    assert answer.status_code == 201
-    (found,) = (await client.get(f"/runs/{run_id}/evaluations")).json()["feedback"]
-    assert found == answer.json()
-    assert stored.items() <= found.items()
-    assert abs(found["created_at"] - time.time()) < 60
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "body"),
-        ({"name": "x"}, "body"),
-        ({"score": 1.5}, "score"),
-        ({"score": 10**400}, "score"),
-        ({"score": True}, "score"),
-        ({"score": "1"}, "score"),
-        ({"thumb": "sideways"}, "thumb"),
-        ({"thumb": "up", "score": 1}, "thumb"),
-        ({"label": " "}, "label"),
-        ({"label": "x" * 201}, "label"),
-        ({"comment": "x" * 10_001}, "comment"),
-        ({"comment": "a\0b"}, "comment"),
-        ({"comment": 3}, "comment"),
-        ({"thumbs": "up"}, "thumbs"),
-    ],
+async def test_feedback_is_stored_beside_the_evaluations(client: httpx.AsyncClient, run_id: str) -> None:
+    for body, stored in FEEDBACK:
+        answer = await client.post(f"/runs/{run_id}/feedback", json=body)
+        assert answer.status_code == 201, body
+        found = (await client.get(f"/runs/{run_id}/evaluations")).json()["feedback"][-1]
+        assert found == answer.json()
+        assert stored.items() <= found.items()
+        assert abs(found["created_at"] - time.time()) < 60
+
+
+WRONG_FEEDBACK: tuple[tuple[Any, str], ...] = (
+    ({}, "body"),
+    ({"name": "x"}, "body"),
+    ({"score": 1.5}, "score"),
+    ({"score": 10**400}, "score"),
+    ({"score": True}, "score"),
+    ({"score": "1"}, "score"),
+    ({"thumb": "sideways"}, "thumb"),
+    ({"thumb": "up", "score": 1}, "thumb"),
+    ({"label": " "}, "label"),
+    ({"label": "x" * 201}, "label"),
+    ({"comment": "x" * 10_001}, "comment"),
+    ({"comment": "a\0b"}, "comment"),
+    ({"comment": 3}, "comment"),
+    ({"thumbs": "up"}, "thumbs"),
 )
-async def test_feedback_that_says_nothing_sensible_is_refused(
-    client: httpx.AsyncClient, run_id: str, body: Any, field: str
-) -> None:
-    answer = await client.post(f"/runs/{run_id}/feedback", json=body)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"][-1] == field
+
+
+async def test_feedback_that_says_nothing_sensible_is_refused(client: httpx.AsyncClient, run_id: str) -> None:
+    for body, field in WRONG_FEEDBACK:
+        answer = await client.post(f"/runs/{run_id}/feedback", json=body)
+        assert answer.status_code == 422, body
+        assert answer.json()["detail"][0]["loc"][-1] == field, body
     assert (await client.get(f"/runs/{run_id}/evaluations")).json()["feedback"] == []
-
-
-async def test_feedback_on_an_unknown_run_is_not_taken(client: httpx.AsyncClient) -> None:
-    assert (await client.post("/runs/nope/feedback", json={"thumb": "up"})).status_code == 404
 
 
 # -- all runs -----------------------------------------------------------------------------------------------------
@@ -402,33 +388,36 @@ async def test_a_window_has_the_runs_that_began_in_it(client: httpx.AsyncClient,
     assert group["runs"] == 2
     by_day = (await client.get("/evaluations/summary", params={"window": "30d", "group_by": "day"})).json()["groups"]
     assert [group["runs"] for group in by_day] == [1, 1, 1, 1]
+    query = {"window": "30d", "group_by": "day", "limit": "2"}
+    answer = (await client.get("/evaluations/summary", params=query)).json()
+    assert (len(answer["groups"]), answer["groups_total"]) == (2, 4)
     assert by_day[0]["start"].endswith("T00:00:00Z")
     query = {"window": "7d", "group_by": "hour,agent", "evaluator": "pii"}
     by_hour = (await client.get("/evaluations/summary", params=query)).json()
     assert [(group["component_id"], group["runs"]) for group in by_hour["groups"]] == [("echo", 1)] * 3
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ({"window": "soon"}, "window"),
-        ({"window": "900d"}, "window"),
-        ({"since": "yesterday"}, "since"),
-        ({"since": "nan"}, "since"),
-        ({"since": "1e300"}, "since"),
-        ({"since": "2030-01-01", "until": "2029-01-01"}, "since"),
-        ({"group_by": "user"}, "group_by"),
-        ({"group_by": "day,hour"}, "group_by"),
-        ({"group_by": "hour", "window": "3d"}, "window"),
-        ({"group_by": "hour", "window": "60d", "evaluator": "pii"}, "window"),
-        ({"agent": "a", "team": "b"}, "team"),
-        ({"examples": "21"}, "examples"),
-    ],
+WRONG_QUERIES: tuple[tuple[dict[str, str], str], ...] = (
+    ({"window": "soon"}, "window"),
+    ({"window": "900d"}, "window"),
+    ({"since": "yesterday"}, "since"),
+    ({"since": "nan"}, "since"),
+    ({"since": "1e300"}, "since"),
+    ({"since": "2030-01-01", "until": "2029-01-01"}, "since"),
+    ({"group_by": "user"}, "group_by"),
+    ({"group_by": "day,hour"}, "group_by"),
+    ({"group_by": "hour", "window": "3d"}, "window"),
+    ({"group_by": "hour", "window": "60d", "evaluator": "pii"}, "window"),
+    ({"agent": "a", "team": "b"}, "team"),
+    ({"examples": "21"}, "examples"),
 )
-async def test_queries_that_cannot_be_answered_are_refused(client: httpx.AsyncClient, query: Any, field: str) -> None:
-    answer = await client.get("/evaluations/summary", params=query)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["query", field]
+
+
+async def test_queries_that_cannot_be_answered_are_refused(client: httpx.AsyncClient) -> None:
+    for query, field in WRONG_QUERIES:
+        answer = await client.get("/evaluations/summary", params=query)
+        assert answer.status_code == 422, query
+        assert answer.json()["detail"][0]["loc"] == ["query", field], query
 
 
 async def test_an_unknown_evaluation_is_not_an_empty_answer(client: httpx.AsyncClient) -> None:
@@ -455,9 +444,7 @@ def keys(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("settings", [None])
-async def test_keys_reach_what_they_are_for(tmp_path: Path, keys: Path, settings: Any) -> None:
-    del settings
+async def test_keys_reach_what_they_are_for(tmp_path: Path, keys: Path) -> None:
     async with serving(tmp_path, Component(), settings=Settings(api_keys_file=keys)) as served:
         ledger = SqliteDb(tmp_path / "offpath.db").open_ledger(enqueue=served.engine.enqueue, wake=served.engine.wake)
         await ledger.open()
@@ -475,7 +462,7 @@ async def test_keys_reach_what_they_are_for(tmp_path: Path, keys: Path, settings
 
         try:
             anas, nobodys = await run(ANA), await run(APP)
-            thumb = {"json": {"thumb": "up"}}
+            thumb = {"json": THUMB}
             assert (await ask(APP, "POST", f"/runs/{nobodys}/feedback", **thumb)).status_code == 201
             said = await ask(ANA, "POST", f"/runs/{anas}/feedback", **thumb)
             assert (said.status_code, said.json()["author"]) == (201, "ana")

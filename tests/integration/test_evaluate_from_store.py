@@ -173,9 +173,9 @@ def test_the_environment_says_which_evaluators_and_rates(
 
 def test_runs_without_a_score_are_made_up_for(project: Project, stored: Stored) -> None:
     stored.add(
-        planned_run("shed", content=LEAK, pii=PlanEntry("overload", 1.0)),
-        planned_run("queued", content=LEAK, pii=PlanEntry("pending", 1.0, "offpath.evaluate")),
-        planned_run("drawn", content=LEAK, pii=PlanEntry("overload", 0.25)),
+        planned_run("shed", content=LEAK, entries={"pii": PlanEntry("overload", 1.0)}),
+        planned_run("queued", content=LEAK, entries={"pii": PlanEntry("pending", 1.0, "offpath.evaluate")}),
+        planned_run("drawn", content=LEAK, entries={"pii": PlanEntry("overload", 0.25)}),
     )
     done = project.run(*COMMAND, "pii")
     assert "2 evaluated, 1 waiting for their jobs" in done.output

@@ -140,6 +140,7 @@ class EvaluationSummaryDocument(Document):
     as_of: str
     unbooked: int = Field(description="Ended runs and jobs that are not in the figures yet, at most 10,000.")
     group_by: list[str]
+    groups_total: int = Field(description="How many there are; narrow the request if that is more than are listed.")
     groups: list[SummaryGroupDocument]
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
-import msgspec
 from fastapi import FastAPI, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,9 +28,11 @@ from offpath.storage.ledger import Ledger
 from offpath_evaluators.registry import near
 
 LONGEST: Final = 400 * DAY
-MOST_HOURS: Final = 48
+MOST_HOURS: Final = 24
 """Hours of a summary by hour; of a single evaluation as many as MOST_HOURS_OF_ONE."""
 MOST_HOURS_OF_ONE: Final = 31 * 24
+MOST_GROUPS: Final = 500
+"""Groups of an answer unless the caller asks for fewer; each takes its time."""
 EXAMPLES: Final = 3
 _LOOKED_AT: Final = 50
 """Newest failed runs among which those of one component are looked for."""
@@ -72,7 +73,7 @@ class Group(NamedTuple):
     """What one row of the answer is about."""
 
     evaluation: str
-    component: tuple[ComponentKind, str] | None
+    component: tuple[str, str] | None
     start: int | None
 
 
@@ -96,6 +97,7 @@ class EvaluationSummary:
         component: tuple[ComponentKind, str] | None,
         grouping: Grouping,
         examples: int,
+        limit: int,
     ) -> Response:
         """`GET /evaluations/summary`."""
         principal_of(request).require_unbound("the summary of evaluations")
@@ -104,7 +106,7 @@ class EvaluationSummary:
         if evaluator is not None and not rows:
             self._check_known(evaluator, await _read(ledger, since, until, now, None, None, Grouping()))
         # Off the event loop: a million runs are some thousand rows.
-        found = await asyncio.to_thread(grouped, rows, grouping)
+        found, total = await asyncio.to_thread(grouped, rows, grouping, limit)
         if examples and grouping.time is None:
             await self._add_examples(ledger, found, since, component, examples)
         return json_answer(
@@ -113,6 +115,7 @@ class EvaluationSummary:
                 "as_of": moment(now),
                 "unbooked": await ledger.unbooked(),
                 "group_by": [part for part in grouping if part is not None],
+                "groups_total": total,
                 "groups": list(found.values()),
             }
         )
@@ -165,19 +168,19 @@ async def _read(
     return rows
 
 
-def grouped(rows: Iterable[tuple[RollupKey, Sums]], grouping: Grouping) -> dict[Group, dict[str, Any]]:
-    """The rows of the answer, by evaluation, then component, then time."""
+def grouped(
+    rows: Iterable[tuple[RollupKey, Sums]], grouping: Grouping, limit: int = MOST_GROUPS
+) -> tuple[dict[Group, dict[str, Any]], int]:
+    """The first groups of the answer, by evaluation, then component, then time; and how many there are."""
     found: dict[Group, Sums] = {}
     for key, sums in rows:
         if grouping.kind in _COMPONENTS and key.component_kind != grouping.kind:
             continue
-        component = None
-        if grouping.kind is not None:
-            component = msgspec.convert(key.component_kind, ComponentKind), key.component_id
+        component = None if grouping.kind is None else (key.component_kind, key.component_id)
         start = None if grouping.time is None else bucket(key.start, "day" if grouping.time == "day" else "hour")
         add(found.setdefault(Group(key.value, component, start), {}), sums)
     order = sorted(found, key=lambda group: (group.evaluation, group.component or ("", ""), group.start or 0))
-    return {group: _row_json(group, found[group]) for group in order}
+    return {group: _row_json(group, found[group]) for group in order[:limit]}, len(order)
 
 
 def _row_json(group: Group, sums: Sums) -> dict[str, Any]:
@@ -320,7 +323,8 @@ def add_evaluation_summary_routes(app: FastAPI, routes: EvaluationSummary) -> No
         group_by: Annotated[
             str | None, Query(description="agent, team, workflow or component, and day or hour: agent,day.")
         ] = None,
-        examples: Annotated[int, Query(ge=0, le=20, description="Failed runs to name in each row.")] = EXAMPLES,
+        examples: Annotated[int, Query(ge=0, le=20, description="Failed runs to name in each group.")] = EXAMPLES,
+        limit: Annotated[int, Query(ge=1, le=MOST_GROUPS, description="Groups at most.")] = MOST_GROUPS,
     ) -> Response:
         """Pass rate and mean by evaluator, weighted by the probability with which each run was chosen, with an interval
         of 95 %, the share of runs that have a score, and bounds for the others. Times are of the runs' beginning."""
@@ -333,4 +337,4 @@ def add_evaluation_summary_routes(app: FastAPI, routes: EvaluationSummary) -> No
                 advice = "" if evaluator else f", or {MOST_HOURS_OF_ONE} of one evaluator"
                 raise FieldError(f"by hour at most {most} hours can be asked for{advice}", ("query", "window"))
         component = one_component([("agent", agent), ("team", team), ("workflow", workflow)])
-        return await routes.summary(request, first, last, now, evaluator, component, grouping, examples)
+        return await routes.summary(request, first, last, now, evaluator, component, grouping, examples, limit)

@@ -24,7 +24,7 @@ class Notice(msgspec.Struct, omit_defaults=True):
     """A row of `notices`, until it is folded into a message."""
 
     key: str
-    """Unique: a notice that exists is not added again. `run_error:{run_id}`."""
+    """Unique for weeks: what was told is not told again. `run_error:{run_id}`."""
     event: NoticeEvent
     group: str
     """Notices of one group become one message: `run_error:agent:support`."""

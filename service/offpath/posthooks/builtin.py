@@ -61,10 +61,11 @@ def builtin_hooks(
     notification: Notifications | None = None
     notices: NoticeRules | None = None
     if evaluators or settings.evaluators or settings.evaluator_options:
-        from offpath.posthooks.evaluation.configuration import enabled_evaluators
+        from offpath.posthooks.evaluation.configuration import check_filters, enabled_evaluators
         from offpath.posthooks.evaluation.hook import evaluation_hooks
 
         enabled = enabled_evaluators(settings, evaluators)
+        check_filters(enabled, [(each.kind, each.id) for each in components])
         hooks += evaluation_hooks(enabled, settings)
     if settings.analytics:
         from offpath.posthooks.analytics.hook import analytics_hook

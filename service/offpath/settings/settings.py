@@ -175,8 +175,9 @@ class Settings(BaseSettings):
     evaluators: Evaluators = Field(default=(), json_schema_extra=EVALUATION)
     """What every run is evaluated by: `pii,refusal,tone=guidelines,polite=my_package.evals:politeness`. Each is the
     name of an evaluator, or has `name=` before it to give its results another; docs/evaluators.md lists them, `default`
-    stands for the default set, and `-pii` takes one away that the code has enabled. Options follow the name:
-    `OFFPATH_EVALUATOR__TONE__RULES="Friendly; no slang"`, `OFFPATH_EVALUATOR__TONE__SAMPLE_RATE=0.1`."""
+    stands for the default set, `-pii` takes one away that the code has enabled, `none` all of those. Options follow the
+    name: `OFFPATH_EVALUATOR__TONE__RULES="Friendly; no slang"`, `OFFPATH_EVALUATOR__TONE__SAMPLE_RATE=0.1`; with
+    `_FILE` after it, an option is read from a file. docs/how-to/evaluations.md lists them."""
     evaluator_options: EvaluatorOptions = Field(default_factory=dict, json_schema_extra=EVALUATOR_PREFIX)
     """Options of evaluators as texts, by the evaluation's name: from `OFFPATH_EVALUATOR__NAME__OPTION`."""
     max_backlog: int = Field(default=10_000, ge=1, json_schema_extra=EVALUATION)
@@ -184,7 +185,8 @@ class Settings(BaseSettings):
     notifications of them either. Your own hooks always run."""
 
     judge_model: str | None = Field(default=None, min_length=1, json_schema_extra=JUDGE)
-    """The model that judged evaluators ask, such as `gpt-4o-mini`: for `offpath evaluate`."""
+    """The model that judged evaluators ask, such as `gpt-4o-mini`. Not set: they cannot be enabled, except with
+    `OFFPATH_OFFLINE`, where the offline model stands in."""
     judge_base_url: str | None = Field(default=None, min_length=1, json_schema_extra=JUDGE)
     """Address of the judge's OpenAI-compatible endpoint, which usually ends in `/v1`. Not set: `OPENAI_BASE_URL`, else
     OpenAI's."""

@@ -60,7 +60,9 @@ class Ledger(Protocol):
         counts exactly once, whoever else books.
 
         Args:
-            work: Pure; may be called again. Called on a thread or on the event loop.
+            work: Pure; may be called again, and the last call gives what is written (with nothing to write, that is a
+                call with an empty batch). Called on a thread or on the event loop. A booking that it cannot count is set
+                aside with the later ones of its run, and tried again when a ledger is opened anew.
             limit: Bookings at most.
 
         Returns:
@@ -74,10 +76,11 @@ class Ledger(Protocol):
 
         Args:
             work: Gets the plan as it is now; None for a run without one. Pure; may be called again. A plan that the run
-                did not have is added (and not booked: what it adds to the sums is in the change).
+                did not have is added (and not booked: what it adds to the sums is in the change). While a plan is not
+                counted, what the change would do to the sums of evaluations is left out.
 
         Returns:
-            The plan as it is then.
+            The plan as it is then; None, without a call of `work`, if there is no such run.
         """
 
     async def plans(self, run_ids: Sequence[str]) -> dict[str, RunPlan]: ...
@@ -142,6 +145,7 @@ class Ledger(Protocol):
 
     async def quiet_sessions(self, before: float, *, limit: int) -> list[tuple[str, str]]:
         """Sessions whose last run ended before that time, and that were not marked since; the longest quiet first.
+        Those with a run under way are not among them.
 
         Returns:
             Each session with its last outermost ended run.
@@ -159,7 +163,7 @@ class Ledger(Protocol):
         """Add `amount` (nano-USD) to what a window has spent, if it then is at most `limit`; one conditional update.
 
         Args:
-            window: Sorts by time: "2026-11-20", "2026-11-20T15". A clock that went back must not open an old one: if a
+            window: Sorts by time: "2026-11-20", "2026-11-20T15:00Z". A clock that went back must not open an old one: if a
                 later window of the same length exists, that one is meant.
 
         Returns:
@@ -167,7 +171,10 @@ class Ledger(Protocol):
         """
 
     async def settle(self, window: str, amount: int, spent: int) -> None:
-        """A reservation of `amount` took `spent`. Never called twice for one; an unknown outcome counts as spent."""
+        """A reservation of `amount` took `spent`. Never called twice for one; an unknown outcome counts as spent.
+
+        What is given back goes to the named window, what was spent besides to the latest one.
+        """
 
     async def spent(self, window: str) -> int:
         """Nano-USD, reservations included; of the later window if there is one, as in `reserve`."""

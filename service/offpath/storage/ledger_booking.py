@@ -17,6 +17,7 @@ from offpath.runs.job import HookJob
 from offpath.storage import ledger_statements as statements
 from offpath.storage.ledger_rows import (
     booking_of,
+    check_sums,
     document,
     evaluation_values,
     notice_values,
@@ -49,7 +50,9 @@ class _ChangedError(Exception):
 
 
 def book(connection: sqlite3.Connection, work: Work, limit: int, timeout: float) -> int:
-    """See `Ledger.book`. What raises is found by booking one by one, and set aside with the run's later ones.
+    """See `Ledger.book`. What cannot be counted is set aside, with what comes after it of the same run.
+
+    Of all calls of `work`, the change that the last one gave is the one that is stored.
 
     Raises:
         sqlite3.Error: The database's own errors; nothing is set aside for them.
@@ -59,18 +62,56 @@ def book(connection: sqlite3.Connection, work: Work, limit: int, timeout: float)
     rows = _without_held(connection, rows, timeout)
     if not rows:
         return count
-    ids = [row[0] for row in rows]
     try:
         _book(connection, work, rows, timeout)
     except (sqlite3.OperationalError, StorageError):
         raise
-    except Exception as error:  # noqa: BLE001  # whatever the counting does, the queue goes on
-        if len(ids) == 1:
-            _set_aside(connection, rows[0], error, timeout)
-        else:
-            for booking in ids:
-                _book_alone(connection, work, booking, timeout)
+    except Exception:
+        logger.debug("bookings cannot be counted together", exc_info=True)
+    else:
+        return count
+    _book_in_part(connection, work, rows, timeout)
     return count
+
+
+def _book_in_part(connection: sqlite3.Connection, work: Work, rows: list[Any], timeout: float) -> None:
+    """Set aside what cannot be counted alone, and book the others; if that fails, too, the first one, or set it aside.
+
+    What is left waits for the next call.
+    """
+    good = _countable(connection, work, rows, timeout)
+    refused: Exception | None = None
+    for part in (good[:1],) if len(good) == len(rows) else (good, good[:1]):
+        try:
+            _book(connection, work, part, timeout)
+        except (sqlite3.OperationalError, StorageError):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever the counting does, the queue goes on
+            refused = error
+        else:
+            return
+    if refused is not None and good:
+        _set_aside(connection, good[0], refused, timeout)
+    _book(connection, work, [], timeout)
+
+
+def _countable(connection: sqlite3.Connection, work: Work, rows: list[Any], timeout: float) -> list[Any]:
+    """Those of the bookings that can be counted, each alone; the others are set aside."""
+    good: list[Any] = []
+    held: set[str] = set()
+    for row in rows:
+        if row[1] in held:
+            continue
+        try:
+            _Writes(work(_taken(connection, [row]).batch))
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001  # as above
+            held.add(row[1])
+            _set_aside(connection, row, error, timeout)
+        else:
+            good.append(row)
+    return good
 
 
 def _without_held(connection: sqlite3.Connection, rows: list[Any], timeout: float) -> list[Any]:
@@ -81,18 +122,6 @@ def _without_held(connection: sqlite3.Connection, rows: list[Any], timeout: floa
         first = next(row for row in rows if row[1] == run_id)
         _set_aside(connection, first, "an earlier booking of this run could not be counted", timeout)
     return [row for row in rows if row[1] not in held]
-
-
-def _book_alone(connection: sqlite3.Connection, work: Work, booking: int, timeout: float) -> None:
-    rows = _read_again(connection, [booking])
-    if not rows:  # set aside with an earlier one of its run, or counted by somebody else
-        return
-    try:
-        _book(connection, work, rows, timeout)
-    except (sqlite3.OperationalError, StorageError):
-        raise
-    except Exception as error:  # noqa: BLE001  # as above
-        _set_aside(connection, rows[0], error, timeout)
 
 
 def _book(connection: sqlite3.Connection, work: Work, rows: list[Any], timeout: float) -> None:
@@ -107,8 +136,6 @@ def _book(connection: sqlite3.Connection, work: Work, rows: list[Any], timeout: 
                 writes.execute(connection)
         except _ChangedError:
             rows = _read_again(connection, ids)
-            if not rows:
-                return
         else:
             return
     with transaction(connection, timeout):
@@ -171,6 +198,8 @@ class _Writes:
         self._deltas: dict[RollupKey, Sums] = {
             key: delta for key, delta in change.deltas.items() if key.measure != leave_out
         }
+        for key, delta in self._deltas.items():
+            check_sums(key, delta)
         self._keys = list(self._deltas)
         self._notices = [notice_values(notice) for notice in change.notices]
 

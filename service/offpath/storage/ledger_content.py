@@ -52,13 +52,17 @@ class ContentRemoval:
             self._refused.add(run_id)
             logger.exception("run %s keeps its content, which should go: see why, or delete the run", run_id)
             return False
-        # A large one replaces the file at once, which the row goes on naming.
-        name = self._payloads.write(run_id, bare) if len(bare) > self._inline else None
+        name = None
+        if len(bare) > self._inline:
+            # Under the run's other name, since the row names the old file until the commit.
+            begun = payload == self._paths.payload_name(run_id, begun=False)
+            name = self._payloads.write(run_id, bare, begun=begun)
         with transaction(connection, self._timeout):
             values = (b"" if name else bare, name, run_id, updated_at)
-            if connection.execute(statements.STRIP, values).rowcount == 0:
-                return False
-            connection.execute(statements.STRIPPED, (run_id,))
-        if payload is not None and payload != name:
-            self._payloads.delete([payload])
-        return True
+            stripped = connection.execute(statements.STRIP, values).rowcount > 0
+            if stripped:
+                connection.execute(statements.STRIPPED, (run_id,))
+        outdated = payload if stripped else name
+        if outdated is not None:
+            self._payloads.delete([outdated])
+        return stripped

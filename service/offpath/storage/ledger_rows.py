@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +13,7 @@ from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.feedback import Feedback
 from offpath.ledger.notice import Delivery, Notice
 from offpath.ledger.plan import RunPlan, decode_entries, encode_entries
-from offpath.ledger.rollup import RollupKey, Sums, add, decode_sums, encode_sums
+from offpath.ledger.rollup import RollupKey, Sums, decode_sums, merged
 from offpath.runs.job import JobInfo, JobState
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -156,24 +157,23 @@ def rollup_of(row: Sequence[Any]) -> tuple[RollupKey, Sums]:
     return RollupKey(*row[:7]), decode_sums(row[7])
 
 
+def check_sums(key: RollupKey, sums: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        ValueError: One of them is no finite number; nothing could ever be added to it again.
+    """
+    for name, value in sums.items():
+        if isinstance(value, Mapping):
+            check_sums(key, value)
+        elif not isinstance(value, (int, float)) or not isfinite(value):
+            raise ValueError(f"{name}={value!r} in the sums of {key.measure} by {key.facet} must be a finite number")
+
+
 def sums_values(keys: Sequence[RollupKey], deltas: Mapping[RollupKey, Sums], stored: str) -> list[tuple[Any, ...]]:
     """The rows of these sums with the deltas added.
 
     Args:
         stored: What `STORED_SUMS` gave for these keys: pairs of a key's position and its sums.
-
-    Raises:
-        ValueError: A sum would not be a finite number; it could never be added to again.
     """
-    sums: dict[int, Sums] = {index: decode_sums(data) for index, data in _stored_sums(stored)}
-    rows = []
-    for index, key in enumerate(keys):
-        text = encode_sums(add(sums.get(index, {}), deltas[key]))
-        if ":null" in text and _has_null(decode_sums(text)):
-            raise ValueError(f"the sums of {key} would hold something that is no finite number")
-        rows.append((*key, text))
-    return rows
-
-
-def _has_null(sums: Mapping[str, Any]) -> bool:
-    return any(_has_null(value) if isinstance(value, Mapping) else value is None for value in sums.values())
+    sums = dict(_stored_sums(stored))
+    return [(*key, merged(sums.get(index), deltas[key])) for index, key in enumerate(keys)]

@@ -7,7 +7,9 @@ from typing import Final
 
 __all__ = ["shown_query"]
 
-_SHOWN_PARAMETERS: Final = frozenset(("limit", "page", "sort_by", "sort_order", "state", "status", "stream", "type"))
+_SHOWN_PARAMETERS: Final = frozenset(
+    ("group_by", "limit", "page", "sort_by", "sort_order", "state", "status", "stream", "type", "window")
+)
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_]{0,32}")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _REDACTED: Final = "REDACTED"

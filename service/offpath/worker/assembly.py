@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
 
 from offpath.engine.adapters import job_rows, open_engine
 from offpath.engine.protocol import Engine
+from offpath.runs.job import HookJob
 from offpath.storage.database import Database
 from offpath.worker.answers import Answers
 from offpath.worker.bookkeeping import Bookkeeping
@@ -36,7 +40,8 @@ def build_worker(
     """
     engine = engine or open_engine(database, placement=placement)
     archive = database.open_archive(enqueue=engine.enqueue, wake=engine.wake, jobs=job_rows(engine))
-    ledger = SharedLedger(lambda: database.open_ledger(enqueue=engine.enqueue, wake=engine.wake))
+    enqueue = _placed(engine.enqueue, placement)
+    ledger = SharedLedger(lambda: database.open_ledger(enqueue=enqueue, wake=engine.wake))
     pool.answer_with(Answers(ledger, options))
     maintenance: list[Maintenance | Bookkeeping] = [Bookkeeping(ledger, options, engine)]
     if not placement:
@@ -52,3 +57,16 @@ def build_worker(
         ready=ready,
         shared_ledger=ledger,
     )
+
+
+def _placed(
+    enqueue: Callable[[Any, Sequence[HookJob]], Any], placement: str
+) -> Callable[[Any, Sequence[HookJob]], Any]:
+    """Jobs that a placed worker makes itself, such as messages, run where it runs: nobody else could."""
+    if not placement:
+        return enqueue
+
+    def enqueue_here(connection: Any, jobs: Sequence[HookJob]) -> Any:
+        return enqueue(connection, [msgspec.structs.replace(job, placement=placement) for job in jobs])
+
+    return enqueue_here

@@ -28,7 +28,7 @@ from offpath.worker.shared_ledger import SharedLedger
 _FAULT_WAITS: Final = (0.5, 2.0, 5.0, 15.0)
 _NOTIFY_SECONDS: Final = 1.0
 _SESSIONS_SECONDS: Final = 5.0
-_STRIP_SECONDS: Final = 1.0
+_STRIP_SECONDS: Final = 5.0
 _BUDGET_SECONDS: Final = 5.0
 _RATES_SECONDS: Final = 30.0
 _STRIP_ROWS: Final = 50

@@ -28,6 +28,8 @@ class Ticket:
     """Seconds that the attempt may take."""
     alone: bool = False
     """Run it in an executor that runs nothing else: it is suspected of having ended one."""
+    suspected: bool = False
+    """An executor was lost under it, and under many others: it may have been any of them."""
     executor: str = ""
     """Who runs it; "" until it is handed over."""
     sent_at: float = 0.0

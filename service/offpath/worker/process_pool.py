@@ -27,6 +27,9 @@ _MOST_TIMES: Final = 4
 """Executors that are stalled, given up or of struck hooks come on top of the setting, up to so many times as many."""
 _MOST_ALONE: Final = 4
 """Suspects that are tried at the same time, each in an executor of its own."""
+_MOST_SUSPECTS: Final = 16
+"""Of more than these next to all are innocent, and hundreds of executors would be started to show it: they go on
+together, and only those that are among the suspects a second time are tried alone."""
 _EXIT_WAIT: Final = 1.0
 """Seconds to wait for the exit code of an executor whose socket has closed."""
 _START_PAUSE: Final = 1.0
@@ -314,8 +317,7 @@ class ProcessPool:
             found = suspects(executor.slot.stepping, executor.slot.busy_threads(), taken)
             if len(found) == 1:
                 guilty = {found[0]: ("killed", text + _crash_site(executor))}
-            for number in found:
-                taken[number].alone = True
+            _suspect([taken[number] for number in found])
         self._forget(executor)
         if taken or not ours:
             _log.warning("executor %d (%s) is gone with %d jobs: %s", executor.pid, executor.lane, len(taken), text)
@@ -381,6 +383,13 @@ class ProcessPool:
 
     def stall_noticed(self, executor: ExecutorLink, stack: str) -> None:
         self._events.executor_stalled(str(executor.pid), executor.lane, stack)
+
+
+def _suspect(tickets: Sequence[Ticket]) -> None:
+    """Have those tried alone that may have ended an executor."""
+    for ticket in tickets:
+        ticket.alone = ticket.alone or ticket.suspected or len(tickets) <= _MOST_SUSPECTS
+        ticket.suspected = True
 
 
 def _crash_site(executor: ExecutorLink) -> str:

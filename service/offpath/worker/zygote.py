@@ -210,10 +210,10 @@ def _load(prepare: Prepare) -> HookRegistry:
 
 def _preload_hooks(registry: HookRegistry) -> None:
     """Import what built-in hooks need; what cannot be imported now is for the attempt that needs it to say."""
-    functions = {getattr(hook.function, PRELOAD_ATTRIBUTE, None) for hook in registry.hooks.values()}
-    for function in functions - {None}:
-        with contextlib.suppress(ImportError):
-            function()
+    for function in {getattr(hook.function, PRELOAD_ATTRIBUTE, None) for hook in registry.hooks.values()}:
+        if function is not None:
+            with contextlib.suppress(ImportError):
+                function()
 
 
 def _import_error(target: str, error: BaseException) -> str:

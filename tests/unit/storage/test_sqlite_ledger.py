@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from conformance.ledger_bench import LedgerBench, change_of, count, make_plan, planned_run
+from conformance.ledger_bench import LedgerBench, change_of, count, make_plan, planned_run, sums_key
 from conformance.samples import make_job
 from offpath.errors import StorageBusyError, StorageError
 from offpath.ledger.booking import Batch, Change
 from offpath.ledger.feedback import Feedback
 from offpath.ledger.notice import Notice
 from offpath.runs.context import Session
+from offpath.runs.record import decode_record, encode_record
 from offpath.storage import ledger_statements
 from offpath.storage.apply import apply_writes
 from offpath.storage.database import SqliteDb
 from offpath.storage.ledger import Ledger
 from offpath.storage.rows import RunWrite
 from offpath.storage.write_thread import WriteThread
+from unit.storage.test_deletion import MARKER, traces
 
 
 @pytest.fixture
@@ -36,6 +38,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[LedgerBench]:
 def path_of(bench: LedgerBench) -> Path:
     assert isinstance(bench.database, SqliteDb)
     return bench.database.paths.database
+
+
+def payload_files(bench: LedgerBench) -> list[Path]:
+    assert isinstance(bench.database, SqliteDb)
+    return list(bench.database.paths.payloads.iterdir())
 
 
 @contextmanager
@@ -98,6 +105,60 @@ async def test_what_changed_while_it_was_counted_is_counted_anew(bench: LedgerBe
     assert len((await bench.ledger.evaluations(["r1"]))["r1"]) == 1
 
 
+async def test_what_somebody_else_booked_meanwhile_is_not_counted_again(bench: LedgerBench) -> None:
+    await bench.finish(make_plan("r1", tone="filtered"))
+    await bench.finish(make_plan("r2", tone="filtered"))
+    other, loop = await bench.another(), asyncio.get_running_loop()
+    rounds: list[int] = []
+
+    def work(batch: Batch) -> Change:
+        rounds.append(len(batch.bookings))
+        if len(rounds) == 1:
+            asyncio.run_coroutine_threadsafe(other.book(count, limit=1), loop).result(10)
+        return count(batch)
+
+    await bench.ledger.book(work, limit=10)
+    assert rounds == [2, 1]
+    assert await bench.sums() == {"tone": {"filtered": 2}}
+
+
+@pytest.mark.parametrize("size", [1, 300_000], ids=["inline", "large"])
+async def test_a_run_that_gets_jobs_while_its_content_is_taken_out_keeps_it(bench: LedgerBench, size: int) -> None:
+    content = "needed once more" * size
+    await bench.finish(make_plan("r1", strip=True), content=content)
+    loop = asyncio.get_running_loop()
+    asked = bench.ledger.amend("r1", lambda before: Change(), [make_job("r1", "evaluate")])
+
+    def strip(encoding: bytes) -> bytes:
+        asyncio.run_coroutine_threadsafe(asked, loop).result(10)
+        return b" " * size
+
+    assert await bench.ledger.strip_content(strip, limit=10) == 0
+    run = await bench.store.run("r1")
+    assert run is not None
+    assert run.output.content == content
+    if size > 1:
+        assert len(payload_files(bench)) == 1
+
+
+async def test_a_record_that_stays_large_without_its_content(bench: LedgerBench) -> None:
+    await bench.finish(make_plan("r1", strip=True), content=MARKER * 50_000)
+
+    def strip(encoding: bytes) -> bytes:
+        record = decode_record(encoding)
+        record.output.content = "x" * 400_000
+        return encode_record(record)
+
+    assert await bench.ledger.strip_content(strip, limit=10) == 1
+    run = await bench.store.run("r1")
+    assert run is not None
+    assert run.output.content == "x" * 400_000
+    assert len(payload_files(bench)) == 1
+    assert traces(bench.database) == []
+    assert await bench.store.delete_run("r1")
+    assert payload_files(bench) == []
+
+
 async def test_a_booking_is_written_as_a_whole_or_not_at_all(
     bench: LedgerBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +180,60 @@ async def test_a_booking_is_written_as_a_whole_or_not_at_all(
     assert await bench.ledger.unbooked() == 2
     assert await bench.ledger.book(with_notice, limit=10) == 2
     assert await bench.sums() == {"tone": {"scored": 1}}
+
+
+async def test_the_last_change_is_the_one_that_was_stored(bench: LedgerBench, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever shows what was booked goes by that."""
+    given: list[Change] = []
+
+    def work(batch: Batch) -> Change:
+        given.append(Change())
+        given[-1] = count(batch)
+        if "bad" in batch.plans:
+            given[-1].deltas[sums_key("x", batch.plans["bad"])] = {"n": float("inf")}
+        return given[-1]
+
+    async def booked() -> dict[str, int]:
+        before = (await bench.sums()).get("tone", {}).get("filtered", 0)
+        await bench.ledger.book(work, limit=10)
+        after = (await bench.sums()).get("tone", {}).get("filtered", 0)
+        shown = sum(sums["states"]["filtered"] for sums in given[-1].deltas.values())
+        return {"stored": after - before, "shown": shown}
+
+    for run_id in ("r1", "bad", "r2"):
+        await bench.finish(make_plan(run_id, tone="filtered"))
+    assert await booked() == {"stored": 2, "shown": 2}
+    await bench.finish(make_plan("bad2", tone="filtered"))
+    other, loop = await bench.another(), asyncio.get_running_loop()
+
+    def robbed(batch: Batch) -> Change:
+        if batch.bookings:
+            asyncio.run_coroutine_threadsafe(other.book(count, limit=10), loop).result(10)
+        given.append(count(batch))
+        return given[-1]
+
+    await bench.ledger.book(robbed, limit=10)
+    assert given[-1].empty, "somebody else stored it"
+    assert await bench.sums() == {"tone": {"filtered": 4}}, "with what had been set aside"
+
+
+async def test_what_only_the_database_refuses_is_found_and_set_aside(
+    bench: LedgerBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for run_id in ("r1", "bad", "r2"):
+        await bench.finish(make_plan(run_id, tone="filtered"))
+
+    def work(batch: Batch) -> Change:
+        change = count(batch)
+        if "bad" in batch.plans:
+            change.notices.append(Notice("k", "run_error", "g", None))  # type: ignore[arg-type]
+        return change
+
+    for _ in range(5):
+        await bench.ledger.book(work, limit=10)
+    assert await bench.sums() == {"tone": {"filtered": 2}}
+    assert await bench.ledger.unbooked() == 0
+    assert "bad" in caplog.text
 
 
 async def test_a_locked_database_is_waited_for_and_then_reported(bench: LedgerBench) -> None:

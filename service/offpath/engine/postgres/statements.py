@@ -197,9 +197,7 @@ _ENDED: Final = (
 ENDED_OF_RUN: Final = f"{_ENDED} WHERE key >= $1 AND key < $2"
 ENDED: Final = f"{_ENDED} WHERE state = $3 AND ($1::text IS NULL OR hook_id = $1) ORDER BY finished_at DESC LIMIT $2"
 DEAD: Final = f"{_ENDED} WHERE state = 'dead' AND ($1::text IS NULL OR hook_id = $1) ORDER BY finished_at DESC LIMIT $2"
-UNENDED: Final = (
-    f"SELECT count(*) FROM (SELECT FROM {QUEUE} WHERE status IN ('queued', 'picked') LIMIT $1) AS unended"
-)
+UNENDED: Final = f"SELECT count(*) FROM (SELECT FROM {QUEUE} WHERE status IN ('queued', 'picked') LIMIT $1) AS unended"
 BACKLOG: Final = (
     "SELECT entrypoint, CASE WHEN status = 'picked' THEN 'running' WHEN execute_after > now() THEN 'scheduled' "
     f"ELSE 'ready' END AS state, count(*) AS jobs, min(id) AS oldest FROM {QUEUE} "

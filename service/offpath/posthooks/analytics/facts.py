@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from offpath.ledger.histogram import bucket_of
 from offpath.ledger.run_facts import RunFacts, ToolFacts
 from offpath.runs.output import RunOutput, ToolExecution
+from offpath.runs.status import RunStatus
 from offpath.telemetry.names import OTHER
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def facts_of(
 
 def _price(facts: RunFacts, output: RunOutput, prices: PriceList, endpoint: Endpoint | None) -> None:
     counted = facts.input_tokens > 0 or facts.output_tokens > 0
-    if not counted and not any(message.role == "assistant" for message in output.messages):
-        return  # nothing was answered, so nothing was sold
+    if not (counted or _answered(output)):
+        return  # so nothing was sold
     own = prices.own_price(facts.model, facts)
     if own is None and facts.model.startswith(STAND_IN):
         facts.pricing = "stand_in"
@@ -71,6 +72,13 @@ def _price(facts: RunFacts, output: RunOutput, prices: PriceList, endpoint: Endp
     if counted:
         facts.cost = own if own is not None else prices.price(facts, endpoint, at=output.created_at)
     facts.pricing = "unpriced" if facts.cost is None else "priced"
+
+
+def _answered(output: RunOutput) -> bool:
+    """Whether a model did, as far as can be seen: messages may have been left out of the record."""
+    if any(message.role == "assistant" for message in output.messages):
+        return True
+    return output.metrics.model_calls > 0 and output.status is RunStatus.COMPLETED
 
 
 def _by_tool(executions: list[ToolExecution], known: Collection[str] | None) -> dict[str, ToolFacts]:

@@ -134,7 +134,7 @@ class Backfill:
     ) -> None:
         work = self._work(row, plan, results)
         if work.entries or work.chances:
-            await self._do(row, work)
+            await self._do(row, plan, work)
         self.progress.runs += 1
         advance(1)
 
@@ -192,7 +192,7 @@ class Backfill:
 
     # Doing it.
 
-    async def _do(self, row: RunRow, work: _Work) -> None:
+    async def _do(self, row: RunRow, plan: RunPlan | None, work: _Work) -> None:
         try:
             record = decode_record(row.record)
         except ValueError:  # msgspec's errors are ones
@@ -210,17 +210,12 @@ class Backfill:
         if not entries:
             return
 
+        seen = {} if plan is None else plan.entries
+
         def change(plan: RunPlan | None) -> Change:
-            known = (
-                msgspec.structs.replace(empty_plan(record.output), status=row.status.value) if plan is None else plan
-            )
-            # A job may have ended meanwhile.
-            newer = {
-                name
-                for name, entry in entries.items()
-                if name in known.entries and known.entries[name].evaluated_at > entry.evaluated_at > 0
-            }
-            return amended(known, {name: entry for name, entry in entries.items() if name not in newer}, rows)
+            now = msgspec.structs.replace(empty_plan(record.output), status=row.status.value) if plan is None else plan
+            stale = {name for name, entry in entries.items() if _is_stale(entry, seen.get(name), now.entries.get(name))}
+            return amended(now, {name: entry for name, entry in entries.items() if name not in stale}, rows)
 
         await self._ledger.amend(row.run_id, change)
 
@@ -275,6 +270,13 @@ def entry_of(row: EvaluationRow, probability: float, hook: str) -> PlanEntry:
         label=row.label,
         evaluated_at=row.evaluated_at,
     )
+
+
+def _is_stale(entry: PlanEntry, seen: PlanEntry | None, now: PlanEntry | None) -> bool:
+    """Whether what came in between, such as the end of a job, beats an entry that was made from what was seen."""
+    if now is None or now == seen:
+        return False
+    return not entry.evaluated_at or now.evaluated_at > entry.evaluated_at
 
 
 async def _some_done(under_way: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:

@@ -48,6 +48,7 @@ JUDGED_RETRIES: Final = 100
 FIRST_WAIT: Final = 30.0
 """Seconds after a first attempt that met a judge that was away; twice as many after each further one."""
 LONGEST_WAIT: Final = 900.0
+DAY: Final = 86_400.0
 JUDGED_TIMEOUT: Final = 900.0
 """Seconds of an attempt: most of them are spent waiting for one's turn to ask."""
 _AT_ONCE: Final = 8
@@ -218,7 +219,8 @@ class EvaluationHook:
         last = job.attempt > (self._options.retries or 0)
         if last and self._judges is None:
             return  # the results of the others must not be lost with it
-        asked_for = max(result.retry_after or 0.0 for result in waits)
+        # An evaluator of one's own may ask for anything.
+        asked_for = max((each for result in waits if 0 <= (each := result.retry_after or 0.0) <= DAY), default=0.0)
         backoff = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(job.attempt - 1, 30))
         said = "; ".join(f"{result.name}: {result.reason}: {result.explanation}" for result in waits)
         raise Retry(after=max(asked_for, backoff), reason=f"no result yet, will be tried again: {said}")

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from offpath.models.retry_after import seconds_to_wait
 from offpath.posthooks.notification.failure import DeliveryError
+from offpath.posthooks.notification.message import Rendered
 
 _READ_SECONDS: Final = 10.0
 """What services are given to answer, unless the URL says otherwise (`?rto=`)."""
@@ -54,12 +55,11 @@ class _Watch:
 _watch: Final[ContextVar[_Watch | None]] = ContextVar("offpath_apprise_watch", default=None)
 
 
-def send_with_apprise(url: str, title: str, body: str) -> None:
+def send_with_apprise(url: str, message: Rendered) -> None:
     """Send a message once; blocks.
 
     Args:
         url: An Apprise URL.
-        body: Plain text; each service formats it for itself.
 
     Raises:
         DeliveryError: It was not accepted, or nobody knows; the text does not show the URL.
@@ -73,7 +73,13 @@ def send_with_apprise(url: str, title: str, body: str) -> None:
         sender = apprise.Apprise(asset=service.asset)
         sender.add(service)
         try:
-            accepted = bool(sender.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
+            result = sender.notify(
+                title=message.title,
+                body=message.body,
+                notify_type=apprise.NotifyType(message.severity),
+                body_format=apprise.NotifyFormat.TEXT,
+            )
+            accepted = bool(result)
         except Exception as error:  # noqa: BLE001  # a plugin's, whose text may show the URL
             raise DeliveryError(f"{_scheme(url)} raised {type(error).__name__}") from None
     refusal = next((answer for answer in watch.answers if answer.refusal is not None), None)
@@ -91,7 +97,8 @@ def problem_of(url: str) -> str | None:
             return None
         import apprise
 
-        schemes = {str(scheme) for scheme in apprise.NotificationManager().schemas()}
+        services: Any = apprise.NotificationManager  # has no types
+        schemes = {str(scheme) for scheme in services().schemas()}
     scheme = _scheme(url)
     if scheme in schemes:
         return f"the URL lacks something that {scheme} needs, or has a part that is not right; see Apprise's page of it"
@@ -103,8 +110,9 @@ def _service(url: str) -> Any:
     """What Apprise makes of the URL; None if nothing."""
     import apprise
 
-    # No images from elsewhere, nothing kept on the disk.
+    # On the calling thread, no images from elsewhere, nothing kept on the disk.
     asset = apprise.AppriseAsset(
+        async_mode=False,
         app_id="offpath",
         app_desc="offpath",
         app_url="",

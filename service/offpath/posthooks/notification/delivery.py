@@ -58,7 +58,7 @@ async def _send(notifications: Notifications, channel: Channel, message: Message
     from offpath.posthooks.notification.apprise_channel import send_with_apprise
 
     rendered = render(message, **links, content=content)
-    await _in_thread(lambda: send_with_apprise(channel.url, rendered.title, rendered.body))
+    await _in_thread(lambda: send_with_apprise(channel.url, rendered))
 
 
 async def _in_thread(function: Callable[[], None]) -> None:

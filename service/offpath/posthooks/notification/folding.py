@@ -156,6 +156,8 @@ class _Folding:
         run_id = items[0].runs[0].id if len(items) == 1 and items[0].count == 1 and items[0].runs else ""
         message = Message(delivery_id, self._now, items)
         first = groups[0][0]
+        # A paused hook's component may be gone from the code, which a run's is not.
+        home = not first.component_id or first.event == "hook_paused"
         key = job_key(run_id, "post", names.NOTIFY, delivery_id)
         self._folded.deliveries.append(
             Delivery(
@@ -172,8 +174,8 @@ class _Folding:
             HookJob(
                 key=key,
                 run_id=run_id,
-                component_kind=cast("ComponentKind", first.component_kind or self._rules.home_kind),
-                component_id=first.component_id or self._rules.home_id,
+                component_kind=self._rules.home_kind if home else cast("ComponentKind", first.component_kind),
+                component_id=self._rules.home_id if home else first.component_id,
                 phase="post",
                 hook=names.NOTIFY,
                 kind="notification",

@@ -19,7 +19,9 @@ from offpath.runs.output import RunOutput
 from offpath.telemetry.instruments import instruments
 
 RETRIES: Final = 12
-"""With the usual waits between attempts, more than an hour."""
+"""With the usual waits between attempts, about an hour in all."""
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds for which a service can put a message off; later it is no news."""
 
 _OPTIONS: Final = HookOptions(
     name=names.NOTIFY,
@@ -59,15 +61,23 @@ def notification_hook(notifications: Notifications) -> HookFunction:
             content = _content(run_input, run_output)
         try:
             seconds = await deliver(notifications, channel, decode_message(delivery.message), content)
-        except DeliveryError:
+        except DeliveryError as error:
             if last:
                 instruments().notifications_sent.add(1, channel=channel.name, outcome="error")
+            if error.retry_after is not None:
+                error.retry_after = _wait(error.retry_after, job.attempt)
             raise
         instruments().notifications_sent.add(1, channel=channel.name, outcome="success")
         return {"sent": True, "channel": channel.name, "seconds": round(seconds, 3)}
 
     setattr(notify, OPTIONS_ATTRIBUTE, _OPTIONS)
     return notify
+
+
+def _wait(asked: float, attempt: int) -> float:
+    """Seconds until the next attempt: as asked, for a day at most. A service that says "1 second" again and again does
+    not use up the attempts within seconds."""
+    return max(min(asked, LONGEST_WAIT), min(2.0 ** (attempt - 1), 3_600.0))
 
 
 def _content(run_input: RunInput | None, run_output: RunOutput) -> Content | None:

@@ -6,9 +6,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
+
+Severity = Literal["info", "warning", "failure"]
 
 LONGEST_CONTENT: Final = 500
 """Characters of an input or output that are shown."""
@@ -18,6 +20,7 @@ SHOWN_RUNS: Final = 5
 SHOWN_KINDS: Final = 30
 """Kinds of things that a summary lists."""
 
+_FAILURES: Final = frozenset({"run_error", "hook_dead", "hook_paused", "budget_exhausted"})
 _REDACTED_AT_ONCE: Final = 50_000
 _UNSAFE_END: Final = 5_000
 """Characters at a cut: a secret that was cut in two is not found."""
@@ -77,6 +80,7 @@ class Rendered:
 
     title: str
     body: str
+    severity: Severity
 
 
 _encode = msgspec.json.Encoder().encode
@@ -150,7 +154,14 @@ def render(
     if content is not None:
         said = (("Input", content.input), ("Output", content.output))
         lines += [f"{name}: {harmless(text)}" for name, text in said if text]
-    return Rendered(f"offpath: {_headline(item)}", "\n".join(lines))
+    return Rendered(f"offpath: {_headline(item)}", "\n".join(lines), severity_of(item.event))
+
+
+def severity_of(event: str) -> Severity:
+    """How bad it is: services colour messages by it, or choose whom to wake."""
+    if event == "test":
+        return "info"
+    return "failure" if event in _FAILURES else "warning"
 
 
 def as_event(
@@ -160,7 +171,8 @@ def as_event(
     items = []
     for item in message.items:
         shown = msgspec.to_builtins(item)
-        shown |= {"since": _iso(item.since), "until": _iso(item.until), "text": _headline(item)}
+        shown |= {"since": _iso(item.since), "until": _iso(item.until)}
+        shown |= {"severity": severity_of(item.event), "text": _headline(item)}
         if item.runs:
             shown["runs"] = [_linked(run, public_url, trace_url) for run in item.runs]
         items.append(shown)
@@ -189,7 +201,8 @@ def _summary(message: Message) -> Rendered:
     lines += [f"- {_headline(item)} ({_when(item)})" for item in message.items[:SHOWN_KINDS]]
     if len(message.items) > SHOWN_KINDS:
         lines.append(f"- and {len(message.items) - SHOWN_KINDS} kinds more")
-    return Rendered(title, "\n".join(lines))
+    worst: Severity = "failure" if any(severity_of(item.event) == "failure" for item in message.items) else "warning"
+    return Rendered(title, "\n".join(lines), worst)
 
 
 def _headline(item: Item) -> str:
@@ -211,7 +224,7 @@ def _headline(item: Item) -> str:
         case "hook_dead":
             if many:
                 return f"{count} jobs of hook {subject} are dead letters"
-            attempts = "" if item.number is None else f" after {item.number:g} attempts"
+            attempts = "" if item.number is None else f" after {item.number:g} attempt{'s' if item.number != 1 else ''}"
             return f"a job of hook {subject} is a dead letter{attempts}"
         case "hook_paused":
             return f"hook {subject} is paused: it had to be killed again and again"

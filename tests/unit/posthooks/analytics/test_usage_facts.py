@@ -128,6 +128,12 @@ def test_an_answer_without_counts_of_tokens_is_unpriced() -> None:
     assert (found.cost, found.pricing) == (None, "unpriced")
 
 
+def test_a_record_without_content_is_priced_all_the_same() -> None:
+    assert facts(a_run(messages=[], content=None)).cost == pytest.approx(0.75)
+    uncounted = a_run(messages=[], content=None, metrics=RunMetrics(model_calls=1))
+    assert facts(uncounted).pricing == "unpriced"
+
+
 def test_a_workflow_uses_no_model_itself() -> None:
     output = a_run(kind="workflow", model=None, model_provider=None, messages=[], metrics=RunMetrics(duration=1.0))
     found = facts(output, requested_model="", endpoint=None)

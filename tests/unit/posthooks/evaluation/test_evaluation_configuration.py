@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from offpath.errors import ConfigurationError, SettingsError
 from offpath.posthooks.evaluation.configuration import EvaluatorChoice, check_filters, enabled_evaluators
 from offpath.posthooks.evaluation.enabled import EnabledEvaluator, enable
+from offpath.posthooks.evaluation.terms import TERMS
 from offpath.runs.status import RunStatus
 from offpath.settings import Settings
 from offpath_evaluators import EvaluationContext, Options, configure, evaluator
@@ -19,7 +22,7 @@ JUDGE: dict[str, Any] = {"judge_model": "gpt-4o-mini", "judge_api_key": "k" * 20
 
 
 class SecretOptions(Options):
-    api_key: str = ""
+    api_key: str = Field(default="", max_length=20)
     depth: int = 1
 
 
@@ -277,8 +280,11 @@ def test_an_option_that_has_a_filters_name_cannot_be_set_so() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    text = refused([own_check], evaluator_options={"own_check": {"api_key": "sk-secret", "depth": "deep"}})
-    assert "sk-secret" not in text
+    long = "sk-secret-0123456789-0123456789"
+    for given in ({"api_key": long}, {"api_key": long, "depth": "deep"}, {"api_key": "sk-secret", "depth": "deep"}):
+        text = refused([own_check], evaluator_options={"own_check": given})
+        assert "sk-secret" not in text
+        assert "OFFPATH_EVALUATOR__OWN_CHECK__" in text
     (one,) = found([own_check], evaluator_options={"own_check": {"api_key": "sk-secret"}}).values()
     assert one.describe()["options"] == {"api_key": "***"}
 
@@ -393,3 +399,9 @@ def test_variables_that_are_nearly_options(monkeypatch: pytest.MonkeyPatch, name
     monkeypatch.setenv(name, "1")
     with pytest.raises(SettingsError, match="OFFPATH_EVALUATOR__NAME__OPTION"):
         Settings.load()
+
+
+def test_every_term_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "how-to" / "evaluations.md").read_text()
+    assert all(f"`{term.upper()}`" in page for term in TERMS)
+    assert inspect.signature(enable).parameters.keys() >= set(TERMS)

@@ -224,6 +224,18 @@ async def test_a_rule_that_depends_on_a_service_is_tried_again_and_never_takes_t
     assert (rows["not_empty"].state, rows["away_once"].state) == ("scored", "failed")
 
 
+@pytest.mark.parametrize(("asked", "waited"), [(300.0, 300.0), (1e12, 30.0), (float("nan"), 30.0), (-1.0, 30.0)])
+async def test_the_wait_that_was_asked_for_is_kept_if_it_makes_sense(asked: float, waited: float) -> None:
+    @evaluator("asking")
+    async def asking(context: EvaluationContext) -> Failed:
+        return Failed("away", retry_after=asked)
+
+    (hook,) = hooks(asking).values()
+    with pytest.raises(Retry) as caught:
+        await evaluated(hook)
+    assert caught.value.after == waited
+
+
 async def test_many_large_results_stay_small_enough() -> None:
     names = [f"n{number}=pii" for number in range(100)]
     (hook,) = hooks(*names).values()

@@ -10,11 +10,12 @@ import pytest
 from notification_receivers import HANG, Reply, http_receiver, smtp_server
 from offpath.posthooks.notification.apprise_channel import problem_of, send_with_apprise
 from offpath.posthooks.notification.failure import DeliveryError
-from offpath.posthooks.notification.message import Content, render
+from offpath.posthooks.notification.message import Content, Rendered, render
 from unit.posthooks.notification.test_notify_message import message
 
 TOKEN = "TIiajkdnlazkcOXrIdevi7FQ"
 SLACK = f"slack://T1JJ3T3L2/A1BRTD4JD/{TOKEN}/#general"
+PLAIN = Rendered("Title", "Body", "failure")
 HOSTILE = (
     "<!channel> @everyone <https://evil.example|click> [x](http://evil.example) <a href='http://evil.example'>y</a>"
 )
@@ -22,7 +23,7 @@ HOSTILE = (
 
 def failing(url: str) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
-        send_with_apprise(url, "Title", "Body")
+        send_with_apprise(url, PLAIN)
     return caught.value
 
 
@@ -39,9 +40,9 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_message_arrives() -> None:
     with http_receiver() as receiver:
-        send_with_apprise(f"json://{receiver.address}/in", "Title", "Body")
+        send_with_apprise(f"json://{receiver.address}/in", PLAIN)
     (got,) = receiver.received
-    assert (got.json["title"], got.json["message"]) == ("Title", "Body")
+    assert (got.json["title"], got.json["message"], got.json["type"]) == ("Title", "Body", "failure")
 
 
 def test_rate_limit_says_when_to_come_back() -> None:
@@ -91,14 +92,14 @@ def test_200_with_an_error_counts_as_failure_for_other_services_too() -> None:
         error = failing(f"json://{receiver.address}/x")
     assert "that it does not name" in str(error)
     with http_receiver(Reply(200, b'{"ok": true}')) as receiver:
-        send_with_apprise(f"json://{receiver.address}/x", "Title", "Body")
+        send_with_apprise(f"json://{receiver.address}/x", PLAIN)
 
 
 def test_slack_takes_content_for_text(slack: Any) -> None:
     with http_receiver() as receiver:
         slack(receiver.address)
         shown = render(message(component_name="<!here>"), content=Content(HOSTILE, "fine"))
-        send_with_apprise(SLACK, shown.title, shown.body)
+        send_with_apprise(SLACK, shown)
     (got,) = receiver.received
     text = got.body.decode()
     for bad in ("<!", "<http", "@everyone", "http://evil", "https://evil", "evil.example"):
@@ -113,7 +114,7 @@ def test_mail_takes_content_for_text(form: str) -> None:
     with smtp_server() as server:
         url = f"mailto://127.0.0.1:{server.port}/?from=offpath@example.com&to=ops@example.com&format={form}"
         shown = render(message(), public_url="https://agents.example.com", content=Content(HOSTILE, "fine"))
-        send_with_apprise(url, shown.title, shown.body)
+        send_with_apprise(url, shown)
     (mail,) = server.messages
     assert mail["Subject"] == "offpath: a run of Support failed (ModelError)"
     assert [line.upper() for line in server.recipients] == ["RCPT TO:<OPS@EXAMPLE.COM>"]
@@ -154,7 +155,7 @@ def test_requests_of_others_are_not_touched() -> None:
     import requests
 
     with http_receiver() as receiver:
-        send_with_apprise(f"json://{receiver.address}/x", "Title", "Body")
+        send_with_apprise(f"json://{receiver.address}/x", PLAIN)
         assert requests.post(f"http://{receiver.address}/other", data=b"x", timeout=5).status_code == 200
     assert [got.path for got in receiver.received] == ["/x", "/other"]
 

@@ -114,6 +114,19 @@ async def test_rate_limit_reaches_the_job(channel: str, metrics: Any) -> None:
     assert metrics("offpath.notification.duration") == {(channel, "error"): 1}
 
 
+@pytest.mark.parametrize(
+    ("asked", "attempt", "waited"),
+    [("1", 1, 1.0), ("1", 6, 32.0), ("90", 6, 90.0), ("1", 13, 3_600.0), ("9999999", 1, 86_400.0)],
+)
+async def test_waits_are_neither_too_short_nor_too_long(asked: str, attempt: int, waited: float) -> None:
+    with (
+        http_receiver(Reply(429, headers={"Retry-After": asked})) as receiver,
+        pytest.raises(DeliveryError) as caught,
+    ):
+        await call(notification_hook(to(receiver)), delivery(), attempt=attempt)
+    assert retry_after(caught.value) == waited
+
+
 async def test_last_attempt_counts_as_failed(metrics: Any) -> None:
     with http_receiver(Reply(500)) as receiver, pytest.raises(DeliveryError):
         await call(notification_hook(to(receiver)), delivery(), attempt=RETRIES + 1)

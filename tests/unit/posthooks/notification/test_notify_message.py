@@ -23,6 +23,7 @@ from offpath.posthooks.notification.message import (
     named,
     redacted,
     render,
+    severity_of,
 )
 from unit.posthooks.notification.notices import TRACEPARENT
 
@@ -68,6 +69,7 @@ def test_many_failed_runs() -> None:
 def test_every_event_has_words(event: str, count: int, number: float | None) -> None:
     shown = render(message(event, count, number=number, limit=10.0))
     assert shown.title.startswith("offpath: ")
+    assert shown.severity == ("info" if event == "test" else severity_of(event))
     assert "None" not in shown.title + shown.body
     assert "\n" not in shown.title
 
@@ -85,6 +87,7 @@ def test_event_for_programs() -> None:
     assert event["type"] == "run_error"
     assert event["timestamp"] == "2023-11-14T22:15:00.000Z"
     (notice,) = event["data"]["notices"]
+    assert notice["severity"] == "failure"
     assert notice["text"] == "a run of Support failed (ModelError)"
     assert notice["runs"] == [
         {"id": "r1", "url": "https://agents.example.com/runs/r1", "trace_id": "ab" * 16},

@@ -1,0 +1,18 @@
+"""An agent whose judge is away for an hour, which takes a few seconds here: all waits are shorter."""
+
+from __future__ import annotations
+
+from offpath import Agent, AgentService, OpenAIChat
+from offpath.posthooks.evaluation import hook
+from offpath_evaluators.judge import question
+
+SHORTER = 60
+hook.FIRST_WAIT /= SHORTER  # type: ignore[misc]
+hook.LONGEST_WAIT /= SHORTER * 5  # type: ignore[misc]
+question._FIRST_DELAY /= SHORTER  # type: ignore[misc]
+question._LONGEST_DELAY /= SHORTER  # type: ignore[misc]
+question._LATER /= SHORTER  # type: ignore[misc]
+
+agent = Agent(id="support", name="Support", model=OpenAIChat(id="gpt-4o-mini"))
+service = AgentService(agents=[agent], run_hooks_in_background=True)
+app = service.get_app()
