@@ -22,6 +22,7 @@ BENCHMARKS = {
     "postgres_engine": "workers on PostgreSQL: the same, with one worker and two, and an idle one (4 min; quick 2)",
     "telemetry_path": "what telemetry costs a run on the response path, off against on (3 min; quick half)",
     "builtin_path": "what fifteen evaluators and analytics add to a run's response path, without HTTP (2 min; quick half)",
+    "builtin_load": "a hundred runs a second with ten evaluators each: queue, booking, CPU (4 min; quick half)",
     "evaluators": "how right the evaluators are on labelled rows, and how fast (2 min; quick half)",
     "memory": "what 10,000 queued jobs add to each process (2 min; quick half)",
 }

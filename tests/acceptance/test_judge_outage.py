@@ -36,8 +36,6 @@ def service(make_service: ServiceMaker, judge: OfflineProcess) -> Service:
             "OFFPATH_EVALUATORS": "pii,refusal,helpfulness,answer_relevance",
             "OFFPATH_JUDGE_MODEL": "gpt-judge",
             "OFFPATH_JUDGE_BASE_URL": judge.base_url,
-            "OFFPATH_JUDGE_PRICES": '{"gpt-judge": [1, 4]}',
-            "OFFPATH_JUDGE_BUDGET_USD": "1",
             "OFFPATH_LOG_LEVEL": "warning",
         },
     ).start()
@@ -64,12 +62,10 @@ def test_jobs_wait_for_the_judge_and_all_else_goes_on(service: Service, judge: O
     # Those that ask nobody are done, as if nothing were wrong.
     eventually(lambda: all(look().states()[name] == {"scored": RUNS} for name in ("pii", "refusal")), "rules are done")
     # Each of the others has been tried several times.
+    tried = "SELECT count(*), coalesce(min(attempts), 0) FROM jobs"
     eventually(
-        lambda: (
-            service.query("SELECT count(*) FROM jobs WHERE state = 'scheduled' AND attempts >= 3") == [(60,)]
-            or service.query("SELECT min(attempts) FROM jobs") >= [(3,)]
-        ),
-        f"every judged job has been tried three times: {service.query('SELECT state, attempts FROM jobs')}",
+        lambda: (found := service.query(tried)[0])[0] == 2 * RUNS and found[1] >= 3,
+        "every judged job is there and has been tried three times",
     )
     seen = look()
     for name in JUDGED:
@@ -77,9 +73,7 @@ def test_jobs_wait_for_the_judge_and_all_else_goes_on(service: Service, judge: O
     assert service.query("SELECT count(*) FROM job_results WHERE state = 'dead' OR hook LIKE 'offpath.evaluate.%'") == [
         (0,)
     ]
-    assert service.query("SELECT count(*) FROM hook_pauses") == [(0,)] if has_pauses(service) else True
-    (error,) = {reason.partition(":")[0] for (reason,) in service.query("SELECT error FROM jobs")}
-    assert error
+    assert all("no result yet" in error for (error,) in service.query("SELECT error FROM jobs"))
     assert service.http.get("/ready").json()["status"] == "ready"
     # The queue's age is visible, and it grows.
     first = eventually(lambda: found if min((found := oldest(service)).values()) > 0 else None, "ages are shown")
@@ -89,19 +83,12 @@ def test_jobs_wait_for_the_judge_and_all_else_goes_on(service: Service, judge: O
     assert page.total("offpath_hooks_retried_total") >= 2 * 3 * RUNS - 2 * RUNS
     assert page.total("offpath_hooks_dead_total") == 0
     assert page.total("offpath_evaluation_results_total", gen_ai_evaluation_name="helpfulness") == 0
-    # While it is away nothing is spent that cannot have been spent.
-    spent = seen.spent
 
     judge.set_options(**BACK)
     end = eventually(lambda: found if (found := look()).settled else None, "all are judged")
     assert end is not None
     for name in JUDGED:
         assert end.states()[name] == {"scored": RUNS}
-    assert end.spent >= spent
     attempts = Counter(job["attempts"] for run_id in run_ids for job in service.hooks_of(run_id).values())
     assert sum(count for number, count in attempts.items() if number >= 3) >= 2 * RUNS - 5
     eventually(lambda: max(oldest(service).values()) == 0, "nothing waits any more", every=0.2)
-
-
-def has_pauses(service: Service) -> bool:
-    return bool(service.query("SELECT 1 FROM sqlite_master WHERE name = 'hook_pauses'"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -31,7 +32,8 @@ async def received(receiver: HttpReceiver, count: int) -> None:
     raise AssertionError(f"{len(receiver.received)} of {count} messages arrived")
 
 
-async def test_failed_run_is_told_to_each_channel() -> None:
+@pytest.mark.parametrize("worker", ["inline", "thread"])
+async def test_failed_run_is_told_to_each_channel(worker: Literal["inline", "thread"]) -> None:
     with http_receiver() as receiver:
         settings = Settings(
             notify_urls=f"chat=json://{receiver.address}/chat",
@@ -41,7 +43,7 @@ async def test_failed_run_is_told_to_each_channel() -> None:
         )
         agent = Agent(id="support", name="Support", model=FakeModel(), pre_hooks=[refuse])
         service = AgentService(agents=[agent], run_hooks_in_background=True, settings=settings)
-        async with ServiceTester(service, worker="inline") as tester:
+        async with ServiceTester(service, worker=worker) as tester:
             form = {"message": "I am jane@example.com, help", "stream": "false"}
             answer = await tester.client.post("/agents/support/runs", data=form)
             assert answer.status_code == 500
