@@ -23,6 +23,7 @@ BENCHMARKS = {
     "telemetry_path": "what telemetry costs a run on the response path, off against on (3 min; quick half)",
     "builtin_path": "what fifteen evaluators and analytics add to a run's response path, without HTTP (2 min; quick half)",
     "builtin_load": "a hundred runs a second with ten evaluators each: queue, booking, CPU (4 min; quick half)",
+    "builtin_sums": "analytics and summaries of evaluations over the sums of a million runs (3 min; quick 2)",
     "evaluators": "how right the evaluators are on labelled rows, and how fast (2 min; quick half)",
     "memory": "what 10,000 queued jobs add to each process (2 min; quick half)",
 }

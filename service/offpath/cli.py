@@ -153,11 +153,21 @@ def worker(target: Target, database_url: DatabaseUrl = None) -> None:
 def demo(
     port: Annotated[int | None, typer.Option(help="TCP port. Default: OFFPATH_PORT, else 7777.")] = None,
     latency: Annotated[float, typer.Option(min=0.0, help="Seconds that the offline model takes to answer.")] = 0.3,
+    traffic: Annotated[
+        bool, typer.Option("--traffic", help="Send visits of all kinds, some made to fail: --traffic [RATE].")
+    ] = False,
+    rate: Annotated[
+        float | None, typer.Argument(metavar="[RATE]", show_default=False, help="Visits a second. Default: 2.")
+    ] = None,
 ) -> None:
     """Serve the demo agents over the offline model: no API key, no network."""
     from offpath.demo_server import serve_demo
+    from offpath.demo_traffic import RATE, checked_rate
 
-    serve_demo(Settings.load(port=port), latency=latency)
+    if rate is not None and not traffic:
+        raise ConfigurationError(f"{rate:g} is a rate of traffic, which is sent with: offpath demo --traffic {rate:g}")
+    sent = checked_rate(RATE if rate is None else rate) if traffic else None
+    serve_demo(Settings.load(port=port), latency=latency, traffic=sent)
 
 
 @app.command()

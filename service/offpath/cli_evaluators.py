@@ -88,6 +88,10 @@ def evaluate(
     from_store: Annotated[
         bool, typer.Option("--from-store", help="Evaluate stored runs, in place of a file, and store the results.")
     ] = False,
+    service: Annotated[
+        str | None,
+        typer.Option("--app", metavar="MODULE:APP", help="The service: its evaluators in code, tools and database."),
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Stored runs from then on: 7d (ago), 2026-11-20. Default: 7d.")
     ] = None,
@@ -108,7 +112,7 @@ def evaluate(
     of_file: dict[str, object] = {"FILE": file, "--output": output, "--keep-going": keep_going or None}
     of_file["--format"] = None if form is Format.jsonl else form
     of_store: dict[str, object] = {"--since": since, "--agent": agent, "--team": team, "--workflow": workflow}
-    of_store |= {"--again": again or None, "--database-url": database_url}
+    of_store |= {"--again": again or None, "--database-url": database_url, "--app": service}
     for name, value in (of_file if from_store else of_store).items():
         if value is not None:
             raise ConfigurationError(
@@ -119,7 +123,17 @@ def evaluate(
     with _explained():
         if from_store:
             wanted = StoredRuns(
-                since or "7d", agent, team, workflow, evaluators, option, judge, database_url, again, concurrency
+                service,
+                since or "7d",
+                agent,
+                team,
+                workflow,
+                evaluators,
+                option,
+                judge,
+                database_url,
+                again,
+                concurrency,
             )
             _evaluate_store(wanted, fail_under, max_failed)
             return
@@ -318,8 +332,9 @@ def _gate(limits: dict[str, float], max_failed: float | None) -> _Gate:
 
 
 def _evaluate_store(wanted: StoredRuns, fail_under: Sequence[str] | None, max_failed: float | None) -> None:
-    limits = _limits(fail_under, [each.name for each in wanted.enabled()])
-    tallies, progress = evaluate_stored_runs(wanted)
+    resolved = wanted.resolve()
+    limits = _limits(fail_under, [each.name for each in resolved.enabled])
+    tallies, progress = evaluate_stored_runs(wanted, resolved)
     put_off = ""
     if count := progress.outcomes["put_off"]:
         why = progress.stopped or "a judge could not be asked"

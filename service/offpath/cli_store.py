@@ -6,9 +6,9 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
@@ -16,8 +16,10 @@ from offpath.errors import ConfigurationError
 from offpath.settings import Settings
 
 if TYPE_CHECKING:
+    from offpath.app import AgentService
     from offpath.posthooks.evaluation.backfill import Outcome, Progress
     from offpath.posthooks.evaluation.enabled import EnabledEvaluator
+    from offpath.runs.status import ComponentKind
     from offpath.storage.ledger import Ledger, RunQuery
     from offpath_evaluators.judge.judge import Judge
     from offpath_evaluators.tally import Tally
@@ -39,13 +41,15 @@ _WORDS: Final[dict[Outcome, str]] = {
 class StoredRuns:
     """Which stored runs are to be evaluated, and by what."""
 
+    app: str | None
+    """MODULE:APP of a service, whose evaluators, tools and database are meant."""
     since: str
     """A time, or how long ago: 7d."""
     agent: str | None
     team: str | None
     workflow: str | None
     evaluators: str | None
-    """Names; None: those of OFFPATH_EVALUATORS."""
+    """Names; None: all that are enabled."""
     options: Sequence[str] | None
     judge: str | None
     database_url: str | None
@@ -68,58 +72,82 @@ class StoredRuns:
         # What comes in the meantime is the service's, or the end would never be reached.
         return RunQuery(_since(self.since, now), now, kind, component_id, nested)
 
-    def enabled(self) -> list[EnabledEvaluator]:
-        """The evaluators, without those of whole sessions. Raises as `settings` does."""
-        from offpath.posthooks.evaluation.configuration import enabled_evaluators
-
-        found = [each for each in enabled_evaluators(self.settings()) if each.scope == "run"]
-        if not found:
-            raise ConfigurationError("none of the evaluators is for single runs; the service evaluates whole sessions")
-        return found
-
-    def settings(self) -> Settings:
-        """Those of the environment, with the evaluators, options and judge of the command line.
+    def resolve(self) -> Resolved:
+        """The evaluators, and what they need.
 
         Raises:
-            ConfigurationError: Something in them is wrong, or there are no evaluators.
+            ConfigurationError: Something in the settings or on the command line is wrong, or there are no evaluators.
         """
-        from offpath_evaluators.errors import EvaluatorError
+        from offpath.posthooks.evaluation.configuration import enabled_evaluators
         from offpath_evaluators.registry import default_set
+
+        service = None if self.app is None else _service(self.app)
+        code = () if service is None else service.evaluators
+        settings = Settings.load(database_url=self.database_url, judge_model=self.judge)
+        entries = list(settings.evaluators)
+        wanted: set[str] | None = None
+        if self.evaluators is not None:
+            wanted = set()
+            known = {_name(entry) for entry in entries} | {_name_in_code(choice) for choice in code}
+            for part in filter(None, map(str.strip, self.evaluators.split(","))):
+                wanted |= set(default_set()) if part == "default" else {_name(part)}
+                if part not in known:
+                    entries = [*(entry for entry in entries if _name(entry) != _name(part)), part]
+        options = {"evaluators": tuple(entries), "evaluator_options": self._options(settings.evaluator_options)}
+        settings = settings.model_copy(update=options)
+        enabled = [each for each in enabled_evaluators(settings, code) if wanted is None or each.name in wanted]
+        if not enabled:
+            raise ConfigurationError(
+                "there are no evaluators: set OFFPATH_EVALUATORS, or name some with --evaluators, or an --app"
+            )
+        enabled = [each for each in enabled if _can_run(each, service is not None)]
+        if not enabled:
+            raise ConfigurationError("none of the evaluators can be used here")
+        url = service.db.url if service is not None and self.database_url is None else self.database_url
+        return Resolved(settings, enabled, service, url)
+
+    def _options(self, known: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+        from offpath_evaluators.errors import EvaluatorError
         from offpath_evaluators.text_options import read_option
 
-        settings = Settings.load(database_url=self.database_url, judge_model=self.judge)
-        entries = settings.evaluators
-        options = {name: dict(texts) for name, texts in settings.evaluator_options.items()}
-        if self.evaluators is not None:
-            # A name of the environment stands for its entry there: tone for tone=guidelines.
-            known = {_name(entry): entry for entry in entries}
-            named = [part.strip() for part in self.evaluators.split(",") if part.strip()]
-            entries = tuple(known.get(name, name) for name in named)
-            chosen = {_name(entry) for entry in entries} | set(default_set() if "default" in entries else ())
-            options = {name: texts for name, texts in options.items() if name in chosen}
-        if not entries:
-            raise ConfigurationError("there are no evaluators: set OFFPATH_EVALUATORS, or name them with --evaluators")
+        options = {name: dict(texts) for name, texts in known.items()}
         for text in self.options or ():
             try:
                 name, option, value = read_option(text)
             except EvaluatorError as error:
                 raise ConfigurationError(f"--option: {error}") from None
             options.setdefault(name, {})[option] = value
-        return settings.model_copy(update={"evaluators": entries, "evaluator_options": options})
+        return options
 
 
-def evaluate_stored_runs(wanted: StoredRuns) -> tuple[dict[str, Tally], Progress]:
+class Resolved(NamedTuple):
+    """What `StoredRuns` name."""
+
+    settings: Settings
+    enabled: list[EnabledEvaluator]
+    service: AgentService | None
+    database_url: str | None
+
+    def tools(self, kind: ComponentKind, component_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """The tools of a component; None if they are not known."""
+        from offpath.posthooks.evaluation.hook import offered_tools
+
+        components = {} if self.service is None else self.service.registry.components
+        return offered_tools(components.get((kind, component_id)))
+
+
+def evaluate_stored_runs(wanted: StoredRuns, resolved: Resolved) -> tuple[dict[str, Tally], Progress]:
     """Evaluate them, with a progress bar on a terminal; what the evaluators said, by name, and how far it came.
 
     Raises:
-        ConfigurationError: Something in the settings or on the command line is wrong.
+        ConfigurationError: Something on the command line is wrong, or there is no such database.
         StorageError: The database cannot be reached. What was stored until then stays.
         typer.Exit: It was interrupted.
     """
     tallies: dict[str, Tally] = {}
     held: list[Progress] = []
     try:
-        asyncio.run(_evaluate(wanted, tallies, held))
+        asyncio.run(_evaluate(wanted, resolved, tallies, held))
     except KeyboardInterrupt:
         _say_progress(held)
         _say("interrupted; what was evaluated until then is stored, and the same command goes on from there")
@@ -128,30 +156,60 @@ def evaluate_stored_runs(wanted: StoredRuns) -> tuple[dict[str, Tally], Progress
     return tallies, held[0]
 
 
-async def _evaluate(wanted: StoredRuns, tallies: dict[str, Tally], held: list[Progress]) -> None:
+async def _evaluate(wanted: StoredRuns, resolved: Resolved, tallies: dict[str, Tally], held: list[Progress]) -> None:
     from offpath.cli_data import opened_ledger
     from offpath.posthooks.evaluation.backfill import Backfill
     from offpath_evaluators.tally import Tally
 
-    settings = wanted.settings()
-    with ExitStack() as stack:
+    settings, enabled, _, database_url = resolved
+    query = wanted.query(time.time(), nested=any(each.nested for each in enabled))
+    tallies |= {each.name: Tally() for each in enabled}
+    async with AsyncExitStack() as stack:
         if settings.offline:
             stack.enter_context(_offline_model())
-        enabled = wanted.enabled()
-        query = wanted.query(time.time(), nested=any(each.nested for each in enabled))
-        tallies |= {each.name: Tally() for each in enabled}
-        async with opened_ledger(wanted.database_url) as ledger, _judges(settings, enabled, ledger) as judges:
-            backfill = Backfill(
-                ledger,
-                enabled,
-                judges,
-                again=wanted.again,
-                concurrency=wanted.concurrency,
-                told=lambda evaluation: tallies[evaluation.name].add(evaluation),
-            )
-            held.append(backfill.progress)
-            with _bar(await ledger.count_runs(query)) as advance:
-                await backfill.run(query, advance)
+        ledger = await stack.enter_async_context(opened_ledger(database_url))
+        judges = await stack.enter_async_context(_judges(settings, enabled, ledger))
+        backfill = Backfill(
+            ledger,
+            enabled,
+            judges,
+            again=wanted.again,
+            concurrency=wanted.concurrency,
+            tools=resolved.tools,
+            told=lambda evaluation: tallies[evaluation.name].add(evaluation),
+        )
+        held.append(backfill.progress)
+        with _bar(await ledger.count_runs(query)) as advance:
+            await backfill.run(query, advance)
+
+
+def _can_run(enabled: EnabledEvaluator, has_service: bool) -> bool:
+    if enabled.scope != "run":
+        _say(f"{enabled.name} evaluates whole sessions, which the service does when they are quiet: left out")
+        return False
+    if "tools" in enabled.instance.evaluator.needs and not has_service:
+        _say(f"{enabled.name} needs to know the tools of the agents: left out; name the service with --app MODULE:APP")
+        return False
+    return True
+
+
+def _service(target: str) -> AgentService:
+    from offpath.worker.target import load_service
+
+    try:
+        found: AgentService = load_service(target)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"--app {target} cannot be imported: {type(error).__name__}: {error}") from error
+    return found
+
+
+def _name_in_code(choice: Any) -> str:
+    from offpath.posthooks.evaluation.enabled import EnabledEvaluator
+    from offpath_evaluators.instance import chosen_evaluator
+
+    return choice.name if isinstance(choice, EnabledEvaluator) else chosen_evaluator(choice)[0]
 
 
 @asynccontextmanager

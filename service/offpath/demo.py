@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+from typing import Any, Final
 
-from offpath import Agent, AgentService, OpenAIChat, RunInput, RunOutput, Step, Team, Workflow, hook, tool
+from offpath import (
+    Agent,
+    AgentService,
+    OpenAIChat,
+    PromptInjectionGuardrail,
+    RunInput,
+    RunOutput,
+    Step,
+    Team,
+    Workflow,
+    hook,
+    tool,
+)
+
+QUIET_VARIABLE: Final = "OFFPATH_INTERNAL_DEMO_QUIET"
+"""Set where runs are so many that what their hooks print would be a flood."""
+LOST: Final = "the warehouse that burnt down"
+"""Where a message has the run exported to, of which no attempt can succeed."""
 
 ARTICLES = {
     "background hooks": "Background hooks run in another process; their jobs are committed with the run.",
@@ -26,30 +44,48 @@ def search_docs(query: str) -> list[str]:
     return ranked[:2]
 
 
+@tool
+def open_ticket(subject: str) -> str:
+    """Open a ticket. It always fails, to show what an agent and the metrics make of that.
+
+    Args:
+        subject: What it is about.
+    """
+    raise ConnectionError(f"the demo has no ticket system, so nobody will read about {subject!r}")
+
+
+def say(text: str) -> None:
+    """Print what a hook does."""
+    if QUIET_VARIABLE not in os.environ:
+        print(text)  # noqa: T201
+
+
 def log_request(run_input: RunInput, agent: Any) -> None:
     """A pre-hook in the background: works beside the agent."""
-    print(f"[pre-hook] {agent.name} was asked: {run_input.input_content_string()[:80]}")  # noqa: T201
+    say(f"[pre-hook] {agent.name} was asked: {run_input.input_content_string()[:80]}")
 
 
 async def log_analytics(run_output: RunOutput) -> None:
     """A post-hook that takes two seconds, which nobody waits for."""
     await asyncio.sleep(2)
     usage = run_output.metrics.usage
-    print(f"[post-hook] analytics of {run_output.run_id[:8]}: {usage.total_tokens} tokens")  # noqa: T201
+    say(f"[post-hook] analytics of {run_output.run_id[:8]}: {usage.total_tokens} tokens")
 
 
 async def send_notification(run_output: RunOutput) -> None:
     """A post-hook that takes three seconds, beside the other one."""
     await asyncio.sleep(3)
-    print(f"[post-hook] notified about {run_output.run_id[:8]}: {run_output.status}")  # noqa: T201
+    say(f"[post-hook] notified about {run_output.run_id[:8]}: {run_output.status}")
 
 
 @hook(retries=1, run_on=("completed", "cancelled", "error"))
-def flaky_export(run_output: RunOutput, job: Any) -> None:
-    """A post-hook that fails at its first attempt, to show a retry."""
+def flaky_export(run_input: RunInput, run_output: RunOutput, job: Any) -> None:
+    """A post-hook that fails at its first attempt, to show a retry; and at each one when it was sent to `LOST`."""
+    if LOST in run_input.input_content_string():
+        raise FileNotFoundError(f"the demo does not find {LOST}")
     if job.attempt == 1:
         raise ConnectionError("the demo's warehouse is asleep; the second attempt wakes it")
-    print(f"[post-hook] exported {run_output.run_id[:8]} at attempt {job.attempt}")  # noqa: T201
+    say(f"[post-hook] exported {run_output.run_id[:8]} at attempt {job.attempt}")
 
 
 assistant = Agent(
@@ -57,8 +93,8 @@ assistant = Agent(
     name="Assistant",
     model=OpenAIChat(id="gpt-4o-mini"),
     instructions="You answer questions about offpath. Search the documentation first.",
-    tools=[search_docs],
-    pre_hooks=[log_request],
+    tools=[search_docs, open_ticket],
+    pre_hooks=[PromptInjectionGuardrail(), log_request],
     post_hooks=[log_analytics, send_notification, flaky_export],
     markdown=True,
 )

@@ -241,6 +241,8 @@ def test_a_judge_that_is_away_puts_runs_off(project: Project, stored: Stored, mo
         (["evaluate", "rows.jsonl", "--since", "7d"], "--since is for stored runs"),
         (["evaluate"], "name a FILE"),
         ([*COMMAND, "pi"], "did you mean 'pii'"),
+        (["evaluate", "--from-store", "--app", "nowhere:app"], "nowhere"),
+        ([*COMMAND, "tool_args_valid"], "none of the evaluators can be used here"),
         ([*COMMAND, "pii", "--since", "soon"], "'soon' is no time"),
         ([*COMMAND, "pii", "--agent", "a", "--team", "b"], "exclude each other"),
         ([*COMMAND, "pii", "--option", "pii.treshold=1"], "did you mean THRESHOLD"),
@@ -254,6 +256,36 @@ def test_what_cannot_be_done_is_said_in_one_line(project: Project, arguments: li
     assert done.exit_code == 2, done.output
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+SERVICE = """
+from offpath import Agent, AgentService, OpenAIChat, enable
+from offpath.storage.database import SqliteDb
+
+def weather(city: str) -> str:
+    return city
+
+echo = Agent(id="echo", model=OpenAIChat("gpt-test", base_url="http://127.0.0.1:9/v1"), tools=[weather])
+service = AgentService(
+    agents=[echo], evaluators=[enable("private=pii", threshold=0.0), "tool_args_valid"], db=SqliteDb("offpath.db")
+)
+app = service.get_app()
+"""
+
+
+def test_the_service_says_which_evaluators_its_code_enables(project: Project, stored: Stored) -> None:
+    project.write("shop.py", SERVICE)
+    stored.add(planned_run("leak", content=LEAK))
+    done = project.run("evaluate", "--from-store", "--app", "shop:app")
+    assert done.exit_code == 0, done.output
+    assert set(stored.plan("leak").entries) == {"private", "tool_args_valid"}
+    assert stored.summary("private").pass_rate is not None
+    done = project.run("evaluate", "--from-store", "--app", "shop:app", "--evaluators", "private,refusal")
+    assert "1 evaluated, 1 known already" in done.output
+    assert {each.name for each in stored.results("leak")} == {"private", "tool_args_valid", "refusal"}
+    done = project.run(*COMMAND, "tool_args_valid,pii")
+    assert "tool_args_valid needs to know the tools" in done.output
+    assert "1 evaluated" in done.output
 
 
 def test_a_missed_threshold_is_the_exit_code(project: Project, stored: Stored) -> None:

@@ -219,7 +219,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
 
 
 def _figures(version: VersionSummary) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"stand_in": version.stand_in} if version.stand_in else {}
     for name, estimate in (("pass_rate", version.pass_rate), ("mean", version.mean)):
         if estimate is not None:
             found[name] = {

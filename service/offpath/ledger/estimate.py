@@ -48,6 +48,8 @@ class VersionSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     evaluated_at: float
     """On average, in seconds since the epoch."""
     coverage: float
+    stand_in: int = 0
+    """Runs whose judge was the offline stand-in: their scores say nothing about the answers."""
     pass_rate: Estimate | None = None
     mean: Estimate | None = None
     labels: dict[str, float] = {}
@@ -66,6 +68,8 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many runs the evaluator is for, as the weights estimate it: scored or without a score."""
     coverage: float | None = None
     """Weighted share of the population that the newest version has scored; None: there is no population."""
+    stand_in: int = 0
+    """Of the newest version."""
     pass_rate: Estimate | None = None
     """Of the newest version; None if nothing passes or fails, or nothing is scored."""
     mean: Estimate | None = None
@@ -94,7 +98,7 @@ def summarize(sums: Mapping[str, Any]) -> Summary:
     coverage = (newest.coverage if newest else 0.0) if population > 0 else None
     shown: dict[str, Any] = {}
     if newest is not None:
-        shown = {name: getattr(newest, name) for name in ("pass_rate", "mean", "labels", "histogram")}
+        shown = {name: getattr(newest, name) for name in ("stand_in", "pass_rate", "mean", "labels", "histogram")}
     return Summary(
         runs=sum(states.values()),
         states=states,
@@ -162,6 +166,7 @@ def _version(fingerprint: str, sums: Mapping[str, Any], population: float) -> Ve
         scored=scored,
         evaluated_at=sums.get("t", 0) / scored,
         coverage=_coverage(weight, population),
+        stand_in=sums.get("s", 0),
         pass_rate=pass_rate,
         mean=mean,
         labels=_shares(labels.items()),

@@ -6,6 +6,7 @@ The sums of an evaluator, of one hour or day and one component:
     weights                 the same, each run counted 1 / probability times; without runs that were not drawn
     fp                      by fingerprint, of scored runs only:
       n, t                    how many; their times of evaluation added up, whole seconds since the epoch
+      s                       how many of them the offline stand-in judged
       j, y                    how many passed or failed; how many passed
       w, w2, wy, w2y          over the same: the sums of w, w^2, w y and w^2 y, with w = 1 / probability and y = passed
       nv, v                   how many have a value; the sum of the values
@@ -87,6 +88,8 @@ def tenth(value: float) -> str:
 def _result_sums(entry: PlanEntry, weight: float) -> Sums:
     square = weight * weight
     sums: Sums = {"n": 1, "t": int(entry.evaluated_at)}
+    if entry.stand_in:
+        sums["s"] = 1
     if entry.passed is not None:
         sums |= {"j": 1, "w": _exact(weight), "w2": _exact(square)}
         if entry.passed:

@@ -25,6 +25,8 @@ class PlanEntry(msgspec.Struct, array_like=True, omit_defaults=True):
     label: str | None = None
     evaluated_at: float = 0.0
     """When the current result was made, in seconds since the epoch."""
+    stand_in: bool = False
+    """Whether the offline stand-in was the judge: the score says nothing about the answer."""
 
 
 class RunPlan(msgspec.Struct):

@@ -11,13 +11,17 @@ def entry_after(before: PlanEntry | None, row: EvaluationRow, hook: str) -> Plan
 
     A run that chance or a filter left out stays left out, though somebody had it evaluated by hand: counted with its
     probability it would stand for runs that nobody drew. One that budget, overload or a fault kept from being evaluated
-    was drawn, and counts. An older result, which a requeued job brings, changes nothing.
+    was drawn, and counts. An older result, which a requeued job brings, changes nothing; nor does another attempt that
+    came to nothing.
 
     Args:
         before: None for a run that had no such entry: the row's own probability holds then.
     """
-    if before is not None and (before.state in ("sampled_out", "filtered") or before.evaluated_at > row.evaluated_at):
-        return before
+    if before is not None:
+        left_out = before.state in ("sampled_out", "filtered")
+        in_vain = row.state in ("failed", "budget") and before.state in ("scored", "abstained", "not_applicable")
+        if left_out or in_vain or before.evaluated_at > row.evaluated_at:
+            return before
     return PlanEntry(
         state=row.state,
         probability=row.probability if before is None else before.probability,
@@ -27,4 +31,5 @@ def entry_after(before: PlanEntry | None, row: EvaluationRow, hook: str) -> Plan
         passed=row.passed,
         label=row.label,
         evaluated_at=row.evaluated_at,
+        stand_in=row.stand_in,
     )

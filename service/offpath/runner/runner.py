@@ -12,6 +12,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 
+import msgspec
+
 from offpath.errors import (
     CheckError,
     ConflictError,
@@ -346,11 +348,11 @@ class _Execution:
             return
         hooks = self.hooks.background_pre
         if not hooks:
-            store.begin(self._row(run), run.session, ())
+            store.begin(self._row(run), self._session(run), ())
             return
         with producer_span(len(hooks), run_id=run.output.run_id) as hand_over:
             jobs = self._jobs(hooks, run, "pre", hand_over.traceparent)
-            store.begin(self._row(run), run.session, jobs)
+            store.begin(self._row(run), self._session(run), jobs)
         count_queued(jobs)
 
     async def _commit(self, run: ActiveRun) -> None:
@@ -371,7 +373,7 @@ class _Execution:
                 row.plan = planned.plan
                 row.plan.traceparent = hand_over.traceparent
             chosen = time.perf_counter()
-            stored = environment.spawn(environment.store.finish(row, run.session, jobs))
+            stored = environment.spawn(environment.store.finish(row, self._session(run), jobs))
             if self.parent is not None:
                 # Nobody can see this run before the outermost one is answered, so only that one waits.
                 run.commits.append(stored)
@@ -443,6 +445,10 @@ class _Execution:
             owner=self.environment.instance,
             record=self._encode(run),
         )
+
+    def _session(self, run: ActiveRun) -> Session:
+        """The session as it is stored: its state is memory, too."""
+        return run.session if self.environment.keeps != "none" else msgspec.structs.replace(run.session, state={})
 
     def _encode(self, run: ActiveRun) -> bytes:
         try:

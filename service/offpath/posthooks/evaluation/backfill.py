@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ from offpath.posthooks.evaluation.plan_rule import PlanRules
 from offpath.posthooks.evaluation.rows import bounded, evaluation_row
 from offpath.runs.content import has_content
 from offpath.runs.record import RunRecord, decode_record
+from offpath.runs.status import ComponentKind
 from offpath.storage.ledger import Ledger, RunQuery
 from offpath.storage.store import RunRow
 from offpath_evaluators.evaluation import Evaluation
@@ -73,6 +74,7 @@ class Backfill:
         enabled: Evaluators; those of whole sessions are left out.
         judges: By model, for those that ask one.
         again: Evaluate also where there is such a result.
+        tools: The tools that a component offers its model; None if they are not known.
         told: Called with each new evaluation.
     """
 
@@ -84,6 +86,7 @@ class Backfill:
         *,
         again: bool = False,
         concurrency: int = 8,
+        tools: Callable[[ComponentKind, str], Sequence[Mapping[str, Any]] | None] = lambda kind, component_id: None,
         told: Callable[[Evaluation], None] = lambda _: None,
     ) -> None:
         self.progress: Final = Progress()
@@ -93,6 +96,7 @@ class Backfill:
         self._judges = judges
         self._again = again
         self._concurrency = concurrency
+        self._tools = tools
         self._told = told
         self._failures = 0
 
@@ -221,7 +225,7 @@ class Backfill:
 
     async def _assessed(self, run_id: str, record: RunRecord, chances: Mapping[str, float]) -> list[EvaluationRow]:
         """The results that are to be stored."""
-        context = run_context(record)
+        context = run_context(record, self._tools(record.output.kind, record.output.component_id))
         by_model: dict[str | None, list[EnabledEvaluator]] = {}
         for name in chances:
             each = self._enabled[name]

@@ -1,0 +1,201 @@
+"""PromQL over the metrics of `telemetry.names`.
+
+No name of a metric or label is written as Prometheus has it: it is looked up, so that one that was renamed or mistyped
+fails when the dashboards are made, not as an empty panel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from offpath.errors import ConfigurationError
+from offpath.telemetry.names import METRICS, Attribute, Metric
+from offpath.telemetry.prometheus_names import family_name, label_text, unit_word
+
+RATE_INTERVAL: Final = "$__rate_interval"
+"""Grafana's: at least four scrapes, at least one step."""
+DASHBOARD_SCOPE: Final = ('job=~"$job"', 'instance=~"$instance"')
+"""What every selector of a dashboard begins with."""
+
+_BY_NAME: Final = {metric.name: metric for metric in METRICS}
+_SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",), "updown": ("",)}
+_WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+
+def metric(name: str) -> Metric:
+    """The metric with that name of OpenTelemetry: `offpath.runs`.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise ConfigurationError(f"there is no metric {name!r}; `telemetry/names.py` has all of them") from None
+
+
+def family(of: Metric) -> str:
+    """Its name on the /metrics page, without the suffix of its samples: `offpath_runs`."""
+    return family_name(of.name, unit_word(of.unit, gauge=of.kind == "gauge"), counter=of.kind == "counter")
+
+
+def label(attribute: Attribute) -> str:
+    """The label's name on the page: `offpath_hook_kind`."""
+    return label_text({attribute.key: "-"}).partition("=")[0]
+
+
+def metrics_in(expression: str) -> tuple[Metric, ...]:
+    """The metrics that a query reads, each once, in their order there."""
+    found = (_BY_PAGE_NAME.get(word) for word in _WORD.findall(expression))
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+_BY_PAGE_NAME: Final = {family(each) + suffix: each for each in METRICS for suffix in _SUFFIXES[each.kind]}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The series of one metric, or some of them."""
+
+    metric: Metric
+    matchers: tuple[str, ...] = DASHBOARD_SCOPE
+
+    @classmethod
+    def of(cls, name: str, *, scope: Sequence[str] = DASHBOARD_SCOPE) -> Self:
+        """All series of a metric.
+
+        Args:
+            name: OpenTelemetry's: `offpath.runs`.
+            scope: Matchers to begin with; those of rules are none.
+
+        Raises:
+            ConfigurationError: There is no such metric.
+        """
+        return cls(metric(name), tuple(scope))
+
+    def where(self, attribute: Attribute, *values: str) -> Self:
+        """Only those with one of these values; "" is the value of series without the label.
+
+        Raises:
+            ConfigurationError: The metric has no such label, or the label never has such a value.
+        """
+        self._check(attribute, values)
+        if len(values) == 1:
+            return self._matching(f'{label(attribute)}="{values[0]}"')
+        return self._matching(f'{label(attribute)}=~"{"|".join(values)}"')
+
+    def where_not(self, attribute: Attribute, value: str) -> Self:
+        """Only those with another value.
+
+        Raises:
+            ConfigurationError: As `where`.
+        """
+        self._check(attribute, (value,))
+        return self._matching(f'{label(attribute)}!="{value}"')
+
+    def like(self, attribute: Attribute, expression: str) -> Self:
+        """Only those whose value is like the whole of a regular expression, or the variable `$name` of a dashboard.
+
+        Raises:
+            ConfigurationError: The metric has no such label.
+        """
+        self._check(attribute, ())
+        return self._matching(f'{label(attribute)}=~"{expression}"')
+
+    def rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """How much a counter grows in a second, summed."""
+        return self._aggregated("sum", by, f"rate({self._selector('_total')}[{window}])")
+
+    def increase(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """How much a counter grew in the window, summed."""
+        return self._aggregated("sum", by, f"increase({self._selector('_total')}[{window}])")
+
+    def count_rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """How often a histogram was recorded in a second."""
+        return self._aggregated("sum", by, f"rate({self._selector('_count')}[{window}])")
+
+    def sum_rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """How much was recorded to a histogram in a second."""
+        return self._aggregated("sum", by, f"rate({self._selector('_sum')}[{window}])")
+
+    def buckets(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """How much each bucket of a histogram grew in the window."""
+        return self._aggregated("sum", by, f"increase({self._selector('_bucket')}[{window}])", "le")
+
+    def quantile(self, share: float, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """A quantile of what was recorded to a histogram."""
+        buckets = self._aggregated("sum", by, f"rate({self._selector('_bucket')}[{window}])", "le")
+        return f"histogram_quantile({share:g}, {buckets})"
+
+    def mean(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """The mean of what was recorded to a histogram; nothing where nothing was."""
+        return f"{self.sum_rate(*by, window=window)} / ({self.count_rate(*by, window=window)} > 0)"
+
+    def total(self, *by: Attribute) -> str:
+        """The sum of a gauge that each process has its own share of."""
+        return self._aggregated("sum", by, self._selector(""))
+
+    def shared(self, *by: Attribute) -> str:
+        """A gauge that several processes read from the store that they share: the same figure, however many show it.
+
+        Not `max without (instance)`: pods and jobs of service and worker differ too, and would count twice in a sum.
+        """
+        return self._aggregated("max", by, self._selector(""))
+
+    def selector(self, suffix: str = "") -> str:
+        """The series as they are.
+
+        Args:
+            suffix: Of a counter `_total`; of a histogram `_bucket`, `_count` or `_sum`.
+
+        Raises:
+            ConfigurationError: Metrics of this kind have no such samples.
+        """
+        return self._selector(suffix)
+
+    def _selector(self, suffix: str) -> str:
+        kind = self.metric.kind
+        if suffix not in _SUFFIXES[kind]:
+            raise ConfigurationError(f"{self.metric.name} is a {kind}, whose samples do not end with {suffix!r}")
+        return f"{family(self.metric)}{suffix}" + (f"{{{','.join(self.matchers)}}}" if self.matchers else "")
+
+    def _aggregated(self, operation: str, by: Sequence[Attribute], expression: str, *more: str) -> str:
+        for attribute in by:
+            self._check(attribute, ())
+        labels = ", ".join([*more, *(label(attribute) for attribute in by)])
+        return f"{operation} by ({labels}) ({expression})" if labels else f"{operation} ({expression})"
+
+    def _check(self, attribute: Attribute, values: Sequence[str]) -> None:
+        if attribute not in self.metric.labels:
+            raise ConfigurationError(f"{self.metric.name} has no label {attribute.key} ({attribute.description})")
+        for value in values:
+            if value and attribute.values and value not in attribute.values:
+                raise ConfigurationError(
+                    f"{self.metric.name}: {attribute.key} is never {value!r}, but {', '.join(attribute.values)}"
+                )
+
+    def _matching(self, matcher: str) -> Self:
+        return replace(self, matchers=(*self.matchers, matcher))
+
+
+def share(part: str, whole: str) -> str:
+    """What share of the whole a part is: 0 where the part has no series yet, nothing where the whole is 0."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
+
+
+def per_minute(per_second: str) -> str:
+    """The same in a minute."""
+    return f"60 * {per_second}"
+
+
+def per_hour(per_second: str) -> str:
+    """The same in an hour."""
+    return f"3600 * {per_second}"
+
+
+def added(gauge: str, by: Attribute | None = None) -> str:
+    """The sum of what a shared gauge shows, by one of its labels."""
+    return f"sum ({gauge})" if by is None else f"sum by ({label(by)}) ({gauge})"
