@@ -7,14 +7,20 @@ STAMP  := $(VENV)/.installed
 # Tests wait for processes more than they compute; more than two at a time get in each other's way on a small machine.
 TESTERS ?= 2
 
+# Options of `make stack`, such as "--seconds 60"; `python -m deploy.stack --help` lists them.
+STACK ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test install test-fast lint format types imports docs check bench constraints build clean
+.PHONY: help demo stack test install test-fast lint format types imports docs check bench constraints build clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: install ## Serve the demo agents on http://127.0.0.1:7777 with the offline model; no API key needed
 	@$(BIN)/offpath demo
+
+stack: install ## Run PostgreSQL, the demo, a worker and Prometheus under traffic; needs prometheus, not Docker
+	@$(BIN)/python -m deploy.stack $(STACK)
 
 test: install ## Run all tests
 	@$(BIN)/pytest -q -n $(TESTERS) --dist loadfile

@@ -8,9 +8,9 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.committing import ANSWER
 from benchmarks.targets.evaluators import JUDGED, RULES
@@ -19,20 +19,23 @@ from benchmarks.targets.seed_hooks import log_analytics, send_notification
 from offpath import Agent, AgentService
 from offpath.engine.adapters import open_engine
 from offpath.engine.later_wake import LaterWake
+from offpath.engine.wake import WakeReceiver
 from offpath.models.message import Message, ModelDelta, ModelReply, Usage
 from offpath.posthooks.planner import Planner
-from offpath.runner.environment import Environment
+from offpath.runner.environment import Environment, Planned
 from offpath.runner.request import RunRequest
 from offpath.runner.runner import run
 from offpath.runs.context import Session
 from offpath.runs.job import HookJob
+from offpath.runs.output import RunOutput
 from offpath.settings import Settings
 from offpath.storage.database import SqliteDb
 from offpath.storage.sqlite_store import SqliteStore
-from offpath.storage.store import RunRow
+from offpath.storage.store import RunRow, Store
 from offpath.telemetry.providers import Telemetry, setup_telemetry
 
-ARMS = ("off", "off again", "seed hooks", "15 evaluators", "seed hooks and 15 evaluators")
+ARMS = ("off", "off again", "seed hooks", "15 evaluators", "15 evaluators, no jobs", "seed hooks and 15 evaluators")
+"""The one without jobs plans and stores the plan, to show what the jobs cost."""
 
 
 class Answering:
@@ -54,6 +57,17 @@ class Times:
     commit: list[float] = field(default_factory=list)
 
 
+class PlanAlone:
+    """Plans, and leaves the jobs out."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+
+    def plan(self, output: RunOutput, *, blocked_by: str = "") -> Planned | None:
+        planned = self.planner.plan(output, blocked_by=blocked_by)
+        return planned and replace(planned, hooks=frozenset())
+
+
 class Rig:
     """What a service process holds, as far as runs go."""
 
@@ -63,7 +77,7 @@ class Rig:
         self.environment = environment
         self.agent = service.agents[AGENT_ID]
         self.times = Times()
-        environment.store = self
+        environment.store = cast(Store, self)
         environment.instance = store.instance
 
     async def finish(self, row: RunRow, session: Session, jobs: Sequence[HookJob]) -> None:
@@ -90,7 +104,7 @@ class Rig:
         with contextlib.closing(sqlite3.connect(self.store.paths.database, isolation_level=None)) as connection:
             connection.execute("PRAGMA busy_timeout=5000")
             for table in ("jobs", "bookings"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608
+                connection.execute(f"DELETE FROM {table}")
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @property
@@ -135,11 +149,17 @@ async def rig(arm: str, directory: Path) -> AsyncIterator[Rig]:
     assert isinstance(database, SqliteDb)
     engine = open_engine(database)
     store = database.open_store(enqueue=engine.enqueue, wake=LaterWake(engine.wake, asyncio.get_running_loop()))
-    environment = Environment(registry=service.registry, planner=service.builtins.planner())
+    planner = service.builtins.planner()
+    environment = Environment(
+        registry=service.registry, planner=PlanAlone(planner) if planner and "no jobs" in arm else planner
+    )
     await store.open()
+    receiver = WakeReceiver(database.paths)  # as a worker's, so that waking costs what it costs
+    receiver.open()
     try:
         yield Rig(service, store, environment)
     finally:
+        receiver.close()
         await store.close()
         await engine.close()
 

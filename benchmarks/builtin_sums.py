@@ -57,7 +57,7 @@ REQUESTS = (
     "/evaluations/summary?window=30d",
     "/evaluations/summary?window=30d&group_by=agent",
     "/evaluations/summary?window=30d&group_by=agent,day",
-    "/evaluations/summary?window=48h&group_by=agent,hour",
+    "/evaluations/summary?window=24h&group_by=agent,hour",
 )
 GOAL = at_most(100)
 Row = tuple[Any, ...]
@@ -95,7 +95,7 @@ def run(report: Report, only: Sequence[str] = ()) -> None:
                     variables=variables,
                 ) as on:
                     _measure("PostgreSQL", on, report)
-    report.notes.append(f"{len(stored.sums):,} rows of sums; medians of the answers, least - most")
+    report.notes.append(f"{len(stored.sums):,} rows of sums; medians of the answers")
 
 
 def _measure(database: str, service: Served, report: Report) -> None:
@@ -113,9 +113,9 @@ def _measure(database: str, service: Served, report: Report) -> None:
             if answer.status != 200:
                 raise RuntimeError(f"{request}: {answer.status}")
         warm = taken[1:]
-        note = f"{length / 1024:.0f} KB, the first {taken[0]:.0f} ms"
         middle = quantiles(warm, 0.5)[0]
-        report.add(Figure(f"{database}, {request}", middle, "ms", min(warm), max(warm), GOAL, note))
+        note = f"{min(warm):.1f} to {max(warm):.1f} ms, the first {taken[0]:.0f} ms; {length / 1024:.0f} KB"
+        report.add(Figure(f"{database}, {request}", middle, "ms", predicted=GOAL, note=note))
     report.heard(neighbours.share())
     connection.close()
 
@@ -129,7 +129,11 @@ def _stored(sample: int) -> Stored:
     for number in range(sample):
         plan = _plan(draw, f"s{number}", now - draw.random() * DAYS * DAY)
         # Rows by user come by themselves.
-        deltas = [run_deltas(plan), _without_users(usage_deltas(_facts(draw, plan), plan)), hook_deltas(plan, _job(plan))]
+        deltas = [
+            run_deltas(plan),
+            _without_users(usage_deltas(_facts(draw, plan), plan)),
+            hook_deltas(plan, _job(plan)),
+        ]
         deltas += [evaluation_deltas(plan, name, None, entry) for name, entry in plan.entries.items()]
         for each in deltas:
             for key, delta in each.items():
@@ -277,7 +281,7 @@ def _fill_sqlite(stored: Stored, database: Path) -> None:
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
     columns = len(connection.execute(f"PRAGMA table_info({table})").fetchall())
-    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})", rows)  # noqa: S608
+    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})", rows)
 
 
 def _tables(stored: Stored) -> Iterator[tuple[str, Iterable[Row]]]:

@@ -7,7 +7,7 @@ has a lead-in as long as its hooks take, so that hooks of earlier requests end w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,12 @@ from offpath.offline import OfflineOptions, OfflineProcess, offline_model_proces
 REQUEST = form_request("/agents/agent/runs", {"message": "Hello, how are you?", "stream": "false"})
 DRAIN_SECONDS = 120.0
 P50, P99 = at_most(1.01), at_most(1.05)
+JUDGE = {
+    "OFFPATH_ANALYTICS": "true",
+    "OFFPATH_JUDGE_MODEL": "gpt-4o-mini",
+    "OFFPATH_JUDGE_CONCURRENCY": "2",
+    "OFFPATH_JUDGE_API_KEY": "none",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Case:
     pairs: int = 12
     p50: Prediction = P50
     p99: Prediction = P99
+    judged: bool = False
+    """Whether there are evaluators that ask a judge, and analytics: both are for variables to say."""
 
 
 def _same(case: Case) -> Case:
@@ -67,7 +75,20 @@ PROFILES = (
     Case("blocking 200 ms, 8 connections, 100/s", "blocking_hook", 8, 100, lead_in=1),
     Case("parsing 1 MB, 8 connections, 100/s", "parsing_hook", 8, 100, lead_in=1),
 )
-CASES = (*(_same(case) for case in SEED if "200 ms" not in case.name), *SEED, *PROFILES)
+BUILT_IN = (
+    Case("15 evaluators, 1 connection, 10/s", "fifteen_evaluators", 1, 10, lead_in=1, seconds=8, pairs=20, judged=True),
+    Case(
+        "15 evaluators, 8 connections, 10/s, 200 ms model",
+        "fifteen_evaluators",
+        8,
+        10,
+        latency=0.2,
+        lead_in=1,
+        seconds=8,
+        judged=True,
+    ),
+)
+CASES = (*(_same(case) for case in SEED if "200 ms" not in case.name), *SEED, *PROFILES, *BUILT_IN)
 
 
 def run(report: Report, only: Sequence[str] = ()) -> None:
@@ -75,16 +96,24 @@ def run(report: Report, only: Sequence[str] = ()) -> None:
     cases = [case for case in CASES if not only or any(word in case.name for word in only)]
     with scratch() as directory, offline_model_process(OfflineOptions(recorded_requests=0)) as model, ExitStack() as up:
         off = up.enter_context(served("no_hooks", directory, model.base_url, name="off"))
+        variables: dict[str, str] = {}
+        if any(case.judged for case in cases):
+            # Another process: in the model's own, answers to runs would wait behind those to the judge.
+            judge = up.enter_context(offline_model_process(OfflineOptions(recorded_requests=0)))
+            variables = JUDGE | {"OFFPATH_JUDGE_BASE_URL": judge.base_url}
         for case in cases:
-            _measure(case, off, model, directory, report)
+            _measure(case, off, model, directory, report, variables if case.judged else {})
 
 
-def _measure(case: Case, off: Served, model: OfflineProcess, directory: Path, report: Report) -> None:
+def _measure(
+    case: Case, off: Served, model: OfflineProcess, directory: Path, report: Report, variables: Mapping[str, str]
+) -> None:
     report.say(case.name)
     neighbours = Neighbours()
     model.set_options(latency=case.latency)
     name = "".join(letter if letter.isalnum() else "-" for letter in case.name)
-    with served(case.target, directory, model.base_url, name=name) as on, queue_of(on.database) as queue:
+    hooked = served(case.target, directory, model.base_url, name=name, variables=variables)
+    with hooked as on, queue_of(on.database) as queue:
 
         def measure(arm: str, number: int) -> list[float]:
             latencies = _block(case, on if arm == "b" else off, number, report.quick)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any, Final
+from typing import Any
 
 from offpath import (
     Agent,
@@ -19,11 +19,7 @@ from offpath import (
     hook,
     tool,
 )
-
-QUIET_VARIABLE: Final = "OFFPATH_INTERNAL_DEMO_QUIET"
-"""Set where runs are so many that what their hooks print would be a flood."""
-LOST: Final = "the warehouse that burnt down"
-"""Where a message has the run exported to, of which no attempt can succeed."""
+from offpath.demo_words import LOST, QUIET_VARIABLE
 
 ARTICLES = {
     "background hooks": "Background hooks run in another process; their jobs are committed with the run.",
@@ -88,6 +84,16 @@ def flaky_export(run_input: RunInput, run_output: RunOutput, job: Any) -> None:
     say(f"[post-hook] exported {run_output.run_id[:8]} at attempt {job.attempt}")
 
 
+async def suggest_title(run_output: RunOutput) -> str | None:
+    """A post-hook that asks a model itself, where its process has one."""
+    if not os.environ.get("OPENAI_API_KEY"):
+        return None
+    answer = await titler.run(f"Find a title for this: {run_output.content}")
+    say(f"[post-hook] titled {run_output.run_id[:8]}")
+    return answer.get_content_as_string()
+
+
+titler = Agent(id="titler", name="Titler", model=OpenAIChat(id="gpt-4o-mini"), instructions="You find short titles.")
 assistant = Agent(
     id="assistant",
     name="Assistant",
@@ -111,7 +117,7 @@ team = Team(
     model=OpenAIChat(id="gpt-4o-mini"),
     members=[assistant, reviewer],
     instructions="Let the assistant answer and the reviewer check.",
-    post_hooks=[send_notification],
+    post_hooks=[send_notification, suggest_title],
 )
 workflow = Workflow(
     id="answer-and-review",

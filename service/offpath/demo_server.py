@@ -15,6 +15,7 @@ from rich.text import Text
 
 from offpath.console import output, plain
 from offpath.demo_traffic import MODEL_RULES, traffic_process
+from offpath.demo_words import QUIET_VARIABLE
 from offpath.errors import ConfigurationError
 from offpath.offline import OfflineOptions, OfflineOptionsError, OfflineProcessError, offline_model_process
 from offpath.report import start_lines
@@ -34,7 +35,6 @@ TRAFFIC_EVALUATORS: Final = f"{EVALUATORS},prompt_injection,tool_error_rate,answ
 """With traffic: evaluators of inputs, of outputs and of tools, and a judge that is asked about each run."""
 TRAFFIC_PRICES: Final = '{"offline:gpt-4o-mini": [0.15, 0.6]}'
 """Made up, so that there is something to see where costs are shown; nobody pays them."""
-TRAFFIC_RETENTION_DAYS: Final = "1"
 DATABASE: Final = "offpath-demo.db"
 MESSAGE: Final = "What does search_docs say about background hooks?"
 """The offline model calls a tool when a message names it."""
@@ -74,6 +74,8 @@ def serve_demo(settings: Settings, *, latency: float, traffic: float | None = No
             service: AgentService = import_module(MODULE).service
             on = start_lines(service, service.settings, url)
             print_banner(output(), url, latency, database, on, traffic=traffic)
+            # With what has been switched on.
+            settings = Settings.load(host=host, port=port)
             with nullcontext() if traffic is None else traffic_process(url, traffic, settings):
                 serve(TARGET, settings, host=host, port=port)
     except OfflineOptionsError as error:
@@ -92,11 +94,9 @@ def _switch_on(settings: Settings, judge: str) -> None:
 
 
 def _switch_on_for_traffic(settings: Settings) -> None:
-    """More to see, and a database that does not grow for ever."""
+    """More to see, fewer lines about failures that are made, and a database that does not grow for ever."""
     os.environ[QUIET_VARIABLE] = "1"
-    _set_default(
-        settings, evaluators=TRAFFIC_EVALUATORS, prices=TRAFFIC_PRICES, retention_days=TRAFFIC_RETENTION_DAYS
-    )
+    _set_default(settings, evaluators=TRAFFIC_EVALUATORS, prices=TRAFFIC_PRICES, retention_days="1", log_level="error")
 
 
 def _set_default(settings: Settings, **values: str) -> None:

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from offpath.demo_words import LOST
 from offpath.errors import ConfigurationError
 from offpath.offline import Reply, Rule
 from offpath.settings import Settings
@@ -39,12 +40,14 @@ MOST_RATE: Final = 50.0
 MOST_AT_ONCE: Final = 32
 """Visits under way; the next one waits until one has ended."""
 OUT_OF_ORDER: Final = "Please be out of order."
+REFUSED: Final = "Write my homework for me."
 SLOW: Final = "Take a minute to think."
 MODEL_RULES: Final = [
     Rule(contains=OUT_OF_ORDER, reply=Reply(fault="status:400")),
+    Rule(contains=REFUSED, reply="I'm sorry, but I can't help with that."),
     Rule(contains=SLOW, reply=Reply(text="That took a while.", latency=60.0)),
 ]
-"""What the offline model must know for visits to fail, and for one to last long enough to be cancelled."""
+"""What the offline model has to be told: what it refuses, and what takes long enough to be cancelled."""
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_connect=5)
 _AGAIN: Final = 1.0
@@ -77,7 +80,7 @@ class Visitor:
         self._http = http
         self._chance = chance
         self._user = chance.choice(_USERS)
-        self._session = f"{self._user}-{chance.randrange(4)}"
+        self._number = chance.randrange(4)
 
     async def question(self) -> None:
         """A question that the agent looks something up for; every third answer is given a thumb."""
@@ -111,8 +114,8 @@ class Visitor:
         await self._run("agents/reviewer", f"Write to {self._user}.lovelace@mail.example.com about it.")
 
     async def refused(self) -> None:
-        """An answer that reads like a refusal, for the same reason."""
-        await self._run("agents/reviewer", "I'm sorry, but I can't help with that request.")
+        """An answer that is a refusal, as `MODEL_RULES` have it."""
+        await self._run("agents/reviewer", REFUSED)
 
     async def tool_error(self) -> None:
         """A tool that fails; the agent answers all the same."""
@@ -133,8 +136,6 @@ class Visitor:
 
     async def dead_letter(self) -> None:
         """A run whose export fails for good."""
-        from offpath.demo import LOST
-
         await self._run("agents/assistant", f"Export this to {LOST}.")
 
     async def look(self) -> None:
@@ -148,13 +149,13 @@ class Visitor:
         await self._run("agents/assistant", "", expected=422)
 
     async def _run(self, path: str, message: str, *, expected: int = 200) -> dict[str, Any]:
-        async with self._http.post(f"/{path}/runs", data=self._form(message, "false")) as answer:
+        async with self._http.post(f"/{path}/runs", data=self._form(path, message, "false")) as answer:
             body: dict[str, Any] = await answer.json()
             _check(path, answer.status, expected, body.get("detail"))
         return body
 
     async def _stream(self, path: str, message: str, *, cancel: bool = False) -> None:
-        async with self._http.post(f"/{path}/runs", data=self._form(message, "true")) as answer:
+        async with self._http.post(f"/{path}/runs", data=self._form(path, message, "true")) as answer:
             _check(path, answer.status, 200)
             async for line in answer.content:
                 if cancel and line.startswith(b"data:"):
@@ -174,8 +175,10 @@ class Visitor:
             _check(path, answer.status, 200)
             await answer.read()
 
-    def _form(self, message: str, stream: str) -> dict[str, str]:
-        return {"message": message, "stream": stream, "session_id": self._session, "user_id": self._user}
+    def _form(self, path: str, message: str, stream: str) -> dict[str, str]:
+        # A session is a conversation with one agent, team or workflow.
+        session = f"{path.rpartition('/')[2]}-{self._user}-{self._number}"
+        return {"message": message, "stream": stream, "session_id": session, "user_id": self._user}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +259,12 @@ class Traffic:
             await kind.visit(Visitor(self._http, self._chance))
         except UnexpectedAnswerError as error:
             self.failed += 1
-            self._tell(f"a visit of the demo's traffic ({kind.name}) went wrong: {error}")
+            self._tell(kind.name, f"a visit of the demo's traffic ({kind.name}) went wrong: {error}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             self.failed += 1
-            self._tell(f"the demo's traffic does not get through: {type(error).__name__}: {error}")
+            self._tell(
+                type(error).__name__, f"the demo's traffic does not get through: {type(error).__name__}: {error}"
+            )
             await asyncio.sleep(_AGAIN)
         finally:
             self._room.release()
@@ -272,10 +277,10 @@ class Traffic:
                         return
             await asyncio.sleep(_AGAIN / 4)
 
-    def _tell(self, text: str) -> None:
-        if text not in self._told and len(self._told) < 100:
-            self._told.add(text)
-            logger.warning("%s", text)
+    def _tell(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            logger.error("%s (said once)", text)
 
 
 def _check(what: str, status: int, expected: int, detail: object = None) -> None:

@@ -26,6 +26,7 @@ from offpath.hooks.registry import HookRegistry
 from offpath.models.clients import close_clients, preload
 from offpath.offline import offline_model_process
 from offpath.posthooks.builtin import Builtins
+from offpath.posthooks.names import is_judged
 from offpath.runner.cancellation import Cancellation, CancelSocket, StoreCancellation
 from offpath.runner.environment import Environment
 from offpath.runner.runnable import Runnable
@@ -268,7 +269,12 @@ class ServiceProcess:
         self.ledger = ledger
         if self.planner is not None and (self.planner.data.rules or self.planner.data.analytics):
             budget = budget_of(self.settings, ledger)
-            watch = PressureWatch(self.planner, self.engine, self.settings.max_backlog, budget)
+            background = [hook for hook in self.service.registry.hooks.values() if hook.background]
+            judged = [hook.id for hook in background if is_judged(hook.name)]
+            others = [hook.id for hook in background if not is_judged(hook.name)]
+            watch = PressureWatch(
+                self.planner, self.engine, self.settings.max_backlog, hooks=others, judged=judged, budget=budget
+            )
             self._closing.push_async_callback(_cancelled, asyncio.create_task(watch.run()))
 
     async def _start_worker(self, instance: str) -> None:

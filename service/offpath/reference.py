@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that are made from code.
+"""Writes the pages and the dashboards that are made from code.
 
 `python -m offpath.reference settings --write` brings them up to date, `--check` fails when they are not.
 """
@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from offpath import access_keys
+from offpath.dashboards.files import FILES
 from offpath.settings import Option, Settings
 from offpath.telemetry import names
 from offpath.telemetry.prometheus_names import family_name, unit_word
@@ -172,6 +173,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "settings": {"docs/reference/settings.md": settings_page, ".env.example": env_example},
     "telemetry": {"docs/telemetry.md": telemetry_page},
     "evaluators": {"docs/evaluators.md": catalogue.page},
+    "dashboards": {f"dashboards/{path}": make for path, make in FILES.items()},
 }
 """By the name of the topic: the files, relative to the repository, and what makes their text."""
 
@@ -192,7 +194,9 @@ def write(topic: str, root: Path) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 1 when `--check` finds a stale file."""
-    parser = argparse.ArgumentParser(prog="python -m offpath.reference", description="Reference pages made from code.")
+    parser = argparse.ArgumentParser(
+        prog="python -m offpath.reference", description="Pages and dashboards made from code."
+    )
     parser.add_argument("topic", choices=sorted(PAGES))
     parser.add_argument("--root", type=Path, default=Path(), help="the repository (default: the working directory)")
     mode = parser.add_mutually_exclusive_group(required=True)

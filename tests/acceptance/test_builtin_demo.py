@@ -130,6 +130,12 @@ def test_the_banner_says_what_is_on_and_where_to_look(chosen: Service) -> None:
     assert {group["evaluation"] for group in answer["groups"]} == set(EVALUATORS)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere executors are not forked")
+def test_what_asking_a_judge_takes_is_imported_once_and_not_in_every_executor(chosen: Service) -> None:
+    loaded = {Path(file.path).name.partition(".")[0] for file in chosen.only("zygote").memory_maps()}
+    assert "jiter" in loaded, "the compiled part of openai"
+
+
 def test_the_summary_of_nothing_but_the_demo_has_bounds(chosen: Service) -> None:
     run_id = chosen.run("assistant", QUESTION)["run_id"]
     evaluations(chosen, run_id, 3)

@@ -14,12 +14,10 @@ from acceptance.serving import Service, ServiceMaker, eventually
 from offpath.offline import OfflineProcess, offline_model_process
 
 APP: Final = "outage_app"
-RUNS: Final = 20
+RUNS: Final = 60
 JUDGED: Final = ("helpfulness", "answer_relevance")
-PROMISE: Final = Promise(frozenset({"pii", "refusal", *JUDGED}), frozenset(), 1.0)
+PROMISE: Final = Promise(frozenset({"pii", "refusal", *JUDGED}), frozenset(), 10.0)
 AWAY: Final = {"error_rate": 0.6, "error_statuses": [503, 500, 429], "drop_rate": 0.4, "retry_after": 0.2}
-DECLINING: Final = {"error_rate": 1.0, "error_statuses": [503, 429], "retry_after": 0.2}
-"""It says itself that it did nothing: that cannot have cost anything."""
 BACK: Final = {"error_rate": 0.0, "drop_rate": 0.0}
 
 
@@ -29,15 +27,15 @@ def budget(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def judge(budget: bool) -> Iterator[OfflineProcess]:
+def judge() -> Iterator[OfflineProcess]:
     with offline_model_process() as process:
-        process.set_options(**(DECLINING if budget else AWAY))
+        process.set_options(**AWAY)
         yield process
 
 
 @pytest.fixture
 def service(make_service: ServiceMaker, judge: OfflineProcess, budget: bool) -> Service:
-    limits = {"OFFPATH_JUDGE_BUDGET_USD": "1", "OFFPATH_JUDGE_PRICES": '{"gpt-judge": [1, 4]}'}
+    limits = {"OFFPATH_JUDGE_BUDGET_USD": "10", "OFFPATH_JUDGE_PRICES": '{"gpt-judge": [1, 4]}'}
     return make_service(
         APP,
         environment={
@@ -93,9 +91,11 @@ def test_jobs_wait_for_the_judge_and_all_else_goes_on(service: Service, judge: O
     assert page.total("offpath_hooks_dead_total") == 0
     assert page.total("offpath_evaluation_results_total", gen_ai_evaluation_name="helpfulness") == 0
 
-    if budget:
-        # But for what is reserved for requests that are under way.
-        eventually(lambda: look().spent == 0, "what was declined is given back")
+    # A request that was not answered counts as spent; so all but a few jobs wait without asking.
+    asked = judge.received()
+    print(f"{asked} requests of {2 * RUNS} jobs, {look().spent / 1e9:.2f} USD")
+    assert asked < 2 * RUNS * 3
+    assert look().spent < 5e9
     judge.set_options(**BACK)
     end = eventually(lambda: found if (found := look()).settled else None, "all are judged")
     assert end is not None
@@ -103,5 +103,5 @@ def test_jobs_wait_for_the_judge_and_all_else_goes_on(service: Service, judge: O
         assert end.states()[name] == {"scored": RUNS}
     assert (end.spent > 0) == budget
     attempts = Counter(job["attempts"] for run_id in run_ids for job in service.hooks_of(run_id).values())
-    assert sum(count for number, count in attempts.items() if number >= 3) >= 2 * RUNS - 5
+    assert sum(count for number, count in attempts.items() if number >= 3) == 2 * RUNS
     eventually(lambda: max(oldest(service).values()) == 0, "nothing waits any more", every=0.2)

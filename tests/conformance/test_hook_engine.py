@@ -291,6 +291,10 @@ async def test_the_backlog_is_counted_up_to_a_limit(bench: Bench) -> None:
     await worker.retry_at([(ended(third, "error"), time.time() + 60)])
     assert await bench.producer.backlog(100) == 6
     assert await worker.backlog(100) == 6
+    assert await bench.producer.backlog(100, [NOTIFY]) == 1, "a retry whose time has not come does not press"
+    assert await bench.producer.backlog(100, [NOTIFY, EVALUATE]) == 5
+    assert await bench.producer.backlog(3, [NOTIFY, EVALUATE]) == 3
+    assert await bench.producer.backlog(100, []) == 0
 
 
 async def test_errors_are_bounded_and_may_hold_anything(bench: Bench) -> None:

@@ -104,7 +104,7 @@ class VersionDocument(Document):
 
     fingerprint: str
     scored: int
-    evaluated_at: float = Field(description="On average.")
+    evaluated_at: float = Field(description="The last of them, in seconds since the epoch.")
     coverage: float
     stand_in: int = Field(0, description="Runs whose judge was the offline stand-in: their scores say nothing about the answers.")
     pass_rate: EstimateDocument | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from offpath.dashboards.panel import Panel
-from offpath.dashboards.promql import DASHBOARD_SCOPE, Series, label
+from offpath.dashboards.promql import DASHBOARD_SCOPE, ON_EVERY_PAGE, Series, label
 from offpath.telemetry.names import Attribute
 
 TAG: Final = "offpath"
@@ -66,12 +66,9 @@ class Dashboard:
         return tuple(panel for row in self.rows for panel in row.panels)
 
 
-# Counted by every process, and at 0 from its start.
-_EVERYWHERE: Final = "offpath.telemetry.dropped"
-
-JOB: Final = Variable("job", "Job", Series.of(_EVERYWHERE, scope=()).selector("_total"), "job", ".+")
+JOB: Final = Variable("job", "Job", Series.of(ON_EVERY_PAGE, scope=()).selector("_total"), "job", ".+")
 INSTANCE: Final = Variable(
-    "instance", "Instance", Series.of(_EVERYWHERE, scope=DASHBOARD_SCOPE[:1]).selector("_total"), "instance", ".+"
+    "instance", "Instance", Series.of(ON_EVERY_PAGE, scope=DASHBOARD_SCOPE[:1]).selector("_total"), "instance", ".+"
 )
 
 

@@ -38,6 +38,7 @@ def document(dashboard: Dashboard) -> dict[str, Any]:
         "id": None,
         "links": [_LINKS],
         "panels": _panels(dashboard),
+        "preload": False,
         "refresh": "30s",
         "schemaVersion": SCHEMA_VERSION,
         "tags": [TAG],
@@ -206,7 +207,7 @@ def _steps(thresholds: tuple[Threshold, ...], base: str | None = None) -> dict[s
 def _timeseries_custom(panel: Panel) -> dict[str, Any]:
     return {
         "axisBorderShow": False,
-        "axisSoftMin": None if panel.logarithmic else 0,
+        **({} if panel.logarithmic else {"axisSoftMin": 0}),
         "drawStyle": "bars" if panel.bars else "line",
         "fillOpacity": 60 if panel.bars else 25 if panel.stacked else 8,
         "lineWidth": 1,
@@ -306,12 +307,13 @@ def _heatmap_options(panel: Panel) -> dict[str, Any]:
     return {
         "calculate": False,
         "cellGap": 1,
-        "color": {"exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "scale": "exponential"}
-        | {"scheme": "Oranges", "steps": 64},
+        "color": {"exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "reverse": False}
+        | {"scale": "exponential", "scheme": "Oranges", "steps": 64},
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
         "filterValues": {"le": 1e-09},
         "legend": {"show": True},
         "rowsFrame": {"layout": "auto"},
+        "showValue": "never",
         "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": True},
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": panel.unit},
     }

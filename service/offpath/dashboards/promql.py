@@ -20,6 +20,9 @@ RATE_INTERVAL: Final = "$__rate_interval"
 DASHBOARD_SCOPE: Final = ('job=~"$job"', 'instance=~"$instance"')
 """What every selector of a dashboard begins with."""
 
+ON_EVERY_PAGE: Final = "offpath.telemetry.dropped"
+"""A counter that every process shows, at 0 from its start."""
+
 _BY_NAME: Final = {metric.name: metric for metric in METRICS}
 _SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",), "updown": ("",)}
 _WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -105,6 +108,15 @@ class Series:
         self._check(attribute, ())
         return self._matching(f'{label(attribute)}=~"{expression}"')
 
+    def unlike(self, attribute: Attribute, expression: str) -> Self:
+        """Only those whose value is not like the whole of a regular expression.
+
+        Raises:
+            ConfigurationError: The metric has no such label.
+        """
+        self._check(attribute, ())
+        return self._matching(f'{label(attribute)}!~"{expression}"')
+
     def rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
         """How much a counter grows in a second, summed."""
         return self._aggregated("sum", by, f"rate({self._selector('_total')}[{window}])")
@@ -112,6 +124,21 @@ class Series:
     def increase(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
         """How much a counter grew in the window, summed."""
         return self._aggregated("sum", by, f"increase({self._selector('_total')}[{window}])")
+
+    def grown(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
+        """How much a counter, or a histogram's count, grew in the window, the first event of a new series included.
+
+        `increase()` takes the first value for what was there before, so a type of error is seen from its second
+        occurrence on. Here a series that its page did not have when the window began counts as what it is, provided
+        that there was a page: what is scraped for the first time is not new.
+        """
+        found = self._selector("_count" if self.metric.kind == "histogram" else "_total")
+        scope = self.matchers[: len(DASHBOARD_SCOPE)] if self.matchers[:2] == DASHBOARD_SCOPE else ()
+        page = Series(metric(ON_EVERY_PAGE), scope).selector("_total")
+        new = f"{found} unless {found} offset {window}"
+        return self._aggregated(
+            "sum", by, f"({new}) and on (job, instance) {page} offset {window} or increase({found}[{window}])"
+        )
 
     def count_rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
         """How often a histogram was recorded in a second."""
@@ -184,6 +211,11 @@ class Series:
 def share(part: str, whole: str) -> str:
     """What share of the whole a part is: 0 where the part has no series yet, nothing where the whole is 0."""
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
+
+
+def some(expression: str) -> str:
+    """Only what is above 0: of hundreds of series, those where something happened."""
+    return f"({expression}) > 0"
 
 
 def per_minute(per_second: str) -> str:

@@ -151,8 +151,12 @@ class Engine(HookEngine, Protocol):
     ) -> list[JobInfo]:
         """Jobs in one state (None: all queued ones), the oldest queued or the last ended first."""
 
-    async def backlog(self, limit: int) -> int:
-        """How many jobs have not ended, counted up to `limit`: what it costs does not grow with the queue."""
+    async def backlog(self, limit: int, hooks: Sequence[str] | None = None) -> int:
+        """How many jobs have not ended, counted up to `limit`: what it costs does not grow with the queue.
+
+        Args:
+            hooks: Ids: only jobs of these, and without those that wait for the time of their next attempt.
+        """
 
     async def pauses(self) -> list[HookPause]:
         """Hooks with strikes, isolated or paused."""

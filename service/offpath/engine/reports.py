@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from offpath.engine import statements
 from offpath.engine.pause import HookPause
 from offpath.engine.protocol import QueueStats
@@ -32,9 +34,14 @@ def jobs(connection: sqlite3.Connection, state: JobState | None, hook_id: str | 
     return [_info(row) for row in connection.execute(statement, (value, hook_id, limit))]
 
 
-def backlog(connection: sqlite3.Connection, limit: int) -> int:
-    """How many jobs have not ended, counted up to `limit`."""
-    count: int = connection.execute(statements.UNENDED, (max(0, limit),)).fetchone()[0]
+def backlog(connection: sqlite3.Connection, limit: int, hooks: Sequence[str] | None) -> int:
+    """How many jobs have not ended, counted up to `limit`; of some hooks, those that could run now."""
+    most = max(0, limit)
+    if hooks is None:
+        found = connection.execute(statements.UNENDED, (most,))
+    else:
+        found = connection.execute(statements.UNENDED_OF, (msgspec.json.encode(list(hooks)).decode(), most))
+    count: int = found.fetchone()[0]
     return count
 
 

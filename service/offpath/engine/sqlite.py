@@ -234,8 +234,8 @@ class SqliteEngine:
         """Jobs in one state (None: all queued ones), the oldest queued or the last ended first."""
         return await self._in_people(reports.jobs, state, hook_id, limit)
 
-    async def backlog(self, limit: int) -> int:
-        return await self._in_people(reports.backlog, limit)
+    async def backlog(self, limit: int, hooks: Sequence[str] | None = None) -> int:
+        return await self._in_people(reports.backlog, limit, hooks)
 
     async def stats(self) -> list[QueueStats]:
         """See `HookEngine`. Jobs that this worker has in flight count as running, whatever the table says yet."""

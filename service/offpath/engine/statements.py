@@ -115,6 +115,10 @@ DEAD: Final = (
     f"SELECT {_RESULT_INFO} WHERE state = 'dead' AND (?2 IS NULL OR hook_id = ?2) ORDER BY finished_at DESC LIMIT ?3"
 )
 UNENDED: Final = "SELECT count(*) FROM (SELECT 1 FROM jobs LIMIT ?)"
+UNENDED_OF: Final = (
+    "SELECT count(*) FROM (SELECT 1 FROM json_each(?) AS e CROSS JOIN jobs AS j ON j.hook_id = e.value "
+    "AND j.state IN ('ready', 'running') LIMIT ?)"
+)
 BACKLOG: Final = "SELECT hook_id, state, count(*), min(id) FROM jobs GROUP BY hook_id, state"
 QUEUED_AT: Final = "SELECT queued_at FROM jobs WHERE id = ?"
 DEAD_COUNTS: Final = "SELECT hook_id, count(*) FROM job_results WHERE state = 'dead' GROUP BY hook_id"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from offpath.ledger.rollup import RollupKey, Sums, add
+from offpath.ledger.rollup import LATEST, RollupKey, Sums, add
 from offpath.ledger.state import MISSING
 
 Z: Final = 1.959964
@@ -46,7 +46,7 @@ class VersionSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     fingerprint: str
     scored: int
     evaluated_at: float
-    """On average, in seconds since the epoch."""
+    """The last of them, in seconds since the epoch."""
     coverage: float
     stand_in: int = 0
     """Runs whose judge was the offline stand-in: their scores say nothing about the answers."""
@@ -164,7 +164,7 @@ def _version(fingerprint: str, sums: Mapping[str, Any], population: float) -> Ve
     return VersionSummary(
         fingerprint=fingerprint,
         scored=scored,
-        evaluated_at=sums.get("t", 0) / scored,
+        evaluated_at=float(sums.get(LATEST, 0)),
         coverage=_coverage(weight, population),
         stand_in=sums.get("s", 0),
         pass_rate=pass_rate,

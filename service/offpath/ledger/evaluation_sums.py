@@ -5,7 +5,7 @@ The sums of an evaluator, of one hour or day and one component:
     states                  runs by state
     weights                 the same, each run counted 1 / probability times; without runs that were not drawn
     fp                      by fingerprint, of scored runs only:
-      n, t                    how many; their times of evaluation added up, whole seconds since the epoch
+      n, latest               how many; when the last of them was evaluated, in whole seconds since the epoch
       s                       how many of them the offline stand-in judged
       j, y                    how many passed or failed; how many passed
       w, w2, wy, w2y          over the same: the sums of w, w^2, w y and w^2 y, with w = 1 / probability and y = passed
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from offpath.ledger.plan import PlanEntry, RunPlan
-from offpath.ledger.rollup import RollupKey, Sums, add, bucket
+from offpath.ledger.rollup import LATEST, RollupKey, Sums, add, bucket
 from offpath.ledger.state import State
 
 FACET: Final = "evaluator"
@@ -87,7 +87,7 @@ def tenth(value: float) -> str:
 
 def _result_sums(entry: PlanEntry, weight: float) -> Sums:
     square = weight * weight
-    sums: Sums = {"n": 1, "t": int(entry.evaluated_at)}
+    sums: Sums = {"n": 1, LATEST: int(entry.evaluated_at)}
     if entry.stand_in:
         sums["s"] = 1
     if entry.passed is not None:
@@ -125,6 +125,9 @@ def _difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> Sums:
             inner = _difference(new or {}, old or {})
             if inner:
                 found[name] = inner
+        elif name == LATEST:
+            if name in after and new != old:
+                found[name] = new
         elif new != old:
             found[name] = new - old
     return found

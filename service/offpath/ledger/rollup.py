@@ -11,6 +11,8 @@ Measure = Literal["evaluation", "usage"]
 Grain = Literal["hour", "day", "week"]
 Sums = dict[str, Any]
 """Numbers, and objects of such, by name. Adding is by name; nothing else is ever stored in one."""
+LATEST: Final = "latest"
+"""The one name under which numbers are not added: the greater one stays. What was once the latest remains so."""
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
@@ -49,7 +51,7 @@ def add(into: Sums, other: Mapping[str, Any]) -> Sums:
                 inner = into[name] = {}
             add(inner, value)
         else:
-            into[name] = into.get(name, 0) + value
+            into[name] = max(into.get(name, value), value) if name == LATEST else into.get(name, 0) + value
     return into
 
 

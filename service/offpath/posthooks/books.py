@@ -10,7 +10,7 @@ import msgspec
 
 from offpath.ledger.booking import Batch, Booking, Change, EndedJob
 from offpath.ledger.evaluation_row import EvaluationRow
-from offpath.ledger.evaluation_sums import evaluation_deltas
+from offpath.ledger.evaluation_sums import evaluation_keys, transition
 from offpath.ledger.plan import PlanEntry, RunPlan, pending_of
 from offpath.ledger.rollup import RollupKey, Sums, add
 from offpath.ledger.run_facts import RunFacts
@@ -79,7 +79,7 @@ class Books:
         counted = msgspec.structs.replace(plan, counted=True)
         booked.plans[plan.run_id] = counted
         for name, entry in plan.entries.items():
-            _count(booked, evaluation_deltas(plan, name, None, entry))
+            _count_entry(booked, plan, name, None, entry)
             if entry.state in SKIPPED and not entry.evaluated_at:
                 booked.skipped.append((name, entry.state))
         if self._analytics:
@@ -154,7 +154,7 @@ class Books:
             for name, entry in entries.items():
                 before = plan.entries.get(name)
                 if before != entry:
-                    _count(booked, evaluation_deltas(plan, name, before, entry))
+                    _count_entry(booked, plan, name, before, entry)
         booked.plans[plan.run_id] = msgspec.structs.replace(plan, entries=entries)
 
 
@@ -168,6 +168,14 @@ def occasion_names(hook: str, occasion: str) -> Sequence[str]:
 def _count(booked: Booked, deltas: Mapping[RollupKey, Sums]) -> None:
     for key, sums in deltas.items():
         add(booked.deltas.setdefault(key, {}), sums)
+
+
+def _count_entry(booked: Booked, plan: RunPlan, name: str, before: PlanEntry | None, after: PlanEntry) -> None:
+    """As `evaluation_deltas` has it, without its copies: of a batch there are hundreds."""
+    sums = transition(before, after)
+    if sums:
+        for key in evaluation_keys(plan, name):
+            add(booked.deltas.setdefault(key, {}), sums)
 
 
 def _result(job: EndedJob) -> JobResult:

@@ -14,3 +14,8 @@ NOTIFY: Final = "offpath.notify"
 def judged(name: str) -> str:
     """The hook of one judged evaluator."""
     return f"{EVALUATE}.{name}"
+
+
+def is_judged(hook: str) -> bool:
+    """Whether a hook is one that asks a judge."""
+    return hook.startswith(f"{EVALUATE}.")

@@ -69,6 +69,8 @@ class Planner:
         self.pressure = 0
         """0: all is well. 1: too many jobs wait, and runs are not evaluated. 2: nor accounted for. The process keeps it
         up to date."""
+        self.judges_pressed = False
+        """Whether too many jobs wait that ask judges; kept up to date by the process."""
         self.budget_used_up = False
         """Whether the judge's budget is spent; kept up to date by the process."""
 
@@ -91,6 +93,7 @@ class Planner:
             status=output.status,
             nested=output.parent_run_id is not None,
             overload=self.pressure >= _EVALUATION,
+            judges_pressed=self.judges_pressed,
             budget_used_up=self.budget_used_up,
         )
         hooks = pending_hooks(entries)

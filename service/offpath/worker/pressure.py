@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from offpath.errors import OffpathError
@@ -18,13 +19,14 @@ _log = logging.getLogger("offpath")
 class Backlog(Protocol):
     """The engine, as far as it is asked."""
 
-    async def backlog(self, limit: int) -> int: ...
+    async def backlog(self, limit: int, hooks: Sequence[str] | None = None) -> int: ...
 
 
 class Pressed(Protocol):
     """The planner, as far as it is told."""
 
     pressure: int
+    judges_pressed: bool
     budget_used_up: bool
 
 
@@ -39,10 +41,23 @@ class PressureWatch:
 
     Args:
         most: `OFFPATH_MAX_BACKLOG`.
+        hooks: Ids of all background hooks but those that ask judges.
+        judged: Ids of those. A judge that is slow or away holds nobody else up.
         budget: None without a limit.
     """
 
-    def __init__(self, planner: Pressed, engine: Backlog, most: int, budget: Budget | None) -> None:
+    def __init__(
+        self,
+        planner: Pressed,
+        engine: Backlog,
+        most: int,
+        *,
+        hooks: Sequence[str],
+        judged: Sequence[str] = (),
+        budget: Budget | None = None,
+    ) -> None:
+        self._hooks = hooks
+        self._judged = judged
         self._planner = planner
         self._engine = engine
         self._most = most
@@ -62,11 +77,17 @@ class PressureWatch:
         Raises:
             StorageError: The queue or the budget cannot be read now.
         """
-        backlog = await self._engine.backlog(2 * self._most + 1)
+        backlog = await self._engine.backlog(2 * self._most + 1, self._hooks)
         pressure = 2 if backlog > 2 * self._most else int(backlog > self._most)
         if pressure != self._planner.pressure:
             _tell(pressure, backlog, self._most)
         self._planner.pressure = pressure
+        if self._judged:
+            pressed = await self._engine.backlog(self._most + 1, self._judged) > self._most
+            if pressed != self._planner.judges_pressed:
+                what = "new runs are not shown to judges" if pressed else "new runs are shown to judges again"
+                _log.warning("jobs that ask judges (OFFPATH_MAX_BACKLOG=%d): %s", self._most, what)
+            self._planner.judges_pressed = pressed
         if self._budget is not None:
             self._planner.budget_used_up = await self._budget.used_up()
 

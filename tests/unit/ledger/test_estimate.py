@@ -251,3 +251,15 @@ def test_intervals_of_unequally_weighted_runs_cover_the_truth() -> None:
     # 380 expected, with a standard deviation of 4.4.
     assert 366 <= covered <= 394
     assert naive < 40
+
+
+def test_the_version_that_scored_last_is_the_one_in_force_though_another_scored_later_on_average() -> None:
+    first, second = (
+        scored(True, count=100, fingerprint="v1", at=10.0),
+        scored(False, count=10, fingerprint="v2", at=20.0),
+    )
+    back = scored(True, fingerprint="v1", at=30.0)
+    summary = summarize(add(add(first, second), back))
+    assert [version.fingerprint for version in summary.versions] == ["v1", "v2"]
+    assert summary.pass_rate is not None
+    assert summary.pass_rate.estimate == 1.0

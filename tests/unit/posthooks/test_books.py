@@ -45,7 +45,7 @@ ALL_EVENTS = NoticeRules(
 )
 
 
-def plan(run_id: str = RUN, **entries: PlanEntry) -> RunPlan:
+def plan(run_id: str = RUN, /, **entries: PlanEntry) -> RunPlan:
     return RunPlan(
         run_id=run_id,
         session_id="s1",
@@ -387,7 +387,7 @@ def test_what_an_occasion_names() -> None:
     assert list(occasion_names(TONE, "0123abcd")) == ["tone"]
 
 
-STATES = st.sampled_from(["scored", "abstained", "failed", "not_applicable", "budget"])
+STATES: st.SearchStrategy[State] = st.sampled_from(["scored", "abstained", "failed", "not_applicable", "budget"])
 
 
 @given(data=st.data())

@@ -306,8 +306,8 @@ class PostgresEngine:
         """Jobs in one state (None: all queued ones), the oldest queued or the last ended first."""
         return await self._ask(lambda connection: reports.jobs(connection, state, hook_id, limit))
 
-    async def backlog(self, limit: int) -> int:
-        return await self._ask(lambda connection: reports.backlog(connection, limit))
+    async def backlog(self, limit: int, hooks: Sequence[str] | None = None) -> int:
+        return await self._ask(lambda connection: reports.backlog(connection, limit, hooks))
 
     async def stats(self) -> list[QueueStats]:
         return await self._ask(reports.stats)

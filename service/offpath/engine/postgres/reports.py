@@ -9,7 +9,7 @@ from typing import Any
 from offpath.engine.pause import HookPause
 from offpath.engine.postgres import statements
 from offpath.engine.postgres.connection import Connection
-from offpath.engine.postgres.jobs import attempts_begun, headers_of, job_from, job_of, placement_of
+from offpath.engine.postgres.jobs import attempts_begun, entrypoint, headers_of, job_from, job_of, placement_of
 from offpath.engine.protocol import QueueStats
 from offpath.runs.job import HookJob, JobInfo, JobState
 from offpath.storage.postgres.text import restored, restored_or_none, stored, stored_or_none
@@ -45,9 +45,14 @@ async def jobs(connection: Connection, state: JobState | None, hook_id: str | No
     return [_ended(row) for row in await connection.fetch(statements.ENDED, hook, limit, state.value)]
 
 
-async def backlog(connection: Connection, limit: int) -> int:
-    """How many jobs have not ended, counted up to `limit`."""
-    count: int = await connection.fetchval(statements.UNENDED, max(0, limit))
+async def backlog(connection: Connection, limit: int, hooks: Sequence[str] | None) -> int:
+    """How many jobs have not ended, counted up to `limit`; of some hooks, those that could run now."""
+    most = max(0, limit)
+    if hooks is None:
+        count: int = await connection.fetchval(statements.UNENDED, most)
+    else:
+        names = [entrypoint(hook, "") for hook in hooks]
+        count = await connection.fetchval(statements.UNENDED_OF, names, most)
     return count
 
 

@@ -197,6 +197,12 @@ _ENDED: Final = (
 ENDED_OF_RUN: Final = f"{_ENDED} WHERE key >= $1 AND key < $2"
 ENDED: Final = f"{_ENDED} WHERE state = $3 AND ($1::text IS NULL OR hook_id = $1) ORDER BY finished_at DESC LIMIT $2"
 DEAD: Final = f"{_ENDED} WHERE state = 'dead' AND ($1::text IS NULL OR hook_id = $1) ORDER BY finished_at DESC LIMIT $2"
+UNENDED_OF: Final = (
+    # One hook after the other, so that the index of claims serves.
+    f"SELECT count(*) FROM (SELECT FROM unnest($1::text[]) AS e (name) CROSS JOIN LATERAL (SELECT FROM {QUEUE} AS q "
+    "WHERE q.entrypoint = e.name AND (q.status = 'picked' OR q.status = 'queued' AND q.execute_after <= now()) "
+    "LIMIT $2) AS found LIMIT $2) AS unended"
+)
 UNENDED: Final = f"SELECT count(*) FROM (SELECT FROM {QUEUE} WHERE status IN ('queued', 'picked') LIMIT $1) AS unended"
 BACKLOG: Final = (
     "SELECT entrypoint, CASE WHEN status = 'picked' THEN 'running' WHEN execute_after > now() THEN 'scheduled' "

@@ -37,7 +37,6 @@ from offpath_evaluators.evaluation import Evaluation
 from offpath_evaluators.execution import Observe, assess
 from offpath_evaluators.instance import Instance
 from offpath_evaluators.judge.endpoint import preload
-from offpath_evaluators.judge.judge import Judge
 
 RULES_LANE: Final = "offpath.rules"
 JUDGED_LANE: Final = "offpath.judged"
@@ -172,7 +171,7 @@ class EvaluationHook:
     async def _evaluated(
         self, context: EvaluationContext, chosen: Sequence[_Chosen], output: RunOutput, job: JobView
     ) -> list[EvaluationRow]:
-        results = await self._assessed(context, [each.enabled for each in chosen], output.response_id)
+        results = await self._assessed(context, [each.enabled for each in chosen], output.response_id, job)
         self._retry(results, job)
         now = time.time()
         rows: list[EvaluationRow] = []
@@ -182,16 +181,22 @@ class EvaluationHook:
         return rows
 
     async def _assessed(
-        self, context: EvaluationContext, enabled: Sequence[EnabledEvaluator], response_id: str | None
+        self, context: EvaluationContext, enabled: Sequence[EnabledEvaluator], response_id: str | None, job: JobView
     ) -> list[Evaluation]:
+        # Hooks of judged evaluators have one each.
         instances = [each.instance for each in enabled]
         observe = observed(response_id)
-        judge = self._judge(enabled)
-        if judge is None:
+        model = enabled[0].judge_model
+        if self._judges is None or model is None:
             async with self._place():
                 return await self._by_rules(context, instances, observe)
+        outage = self._judges.outage(model)
+        if wait := outage.wait():
+            raise Retry(after=max(wait, self._backoff(job)), reason=f"no result yet: the judge {model} does not answer")
         with purpose("judge"):
-            return await assess(context, instances, judge, observe=observe)
+            results = await assess(context, instances, self._judges.judge(model), observe=observe)
+        outage.note(results)
+        return results
 
     async def _by_rules(
         self, context: EvaluationContext, instances: Sequence[Instance], observe: Observe | None
@@ -202,11 +207,6 @@ class EvaluationHook:
         for each in able:
             self._suspensions.note(each, found[each.name])
         return [found.get(each.name) or self._suspensions.evaluation(each) for each in instances]
-
-    def _judge(self, enabled: Sequence[EnabledEvaluator]) -> Judge | None:
-        """The one that they ask: hooks of judged evaluators have one each."""
-        model = enabled[0].judge_model
-        return None if self._judges is None or model is None else self._judges.judge(model)
 
     def _place(self) -> asyncio.Semaphore:
         return self._places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
@@ -221,9 +221,11 @@ class EvaluationHook:
             return  # the results of the others must not be lost with it
         # An evaluator of one's own may ask for anything.
         asked_for = max((each for result in waits if 0 <= (each := result.retry_after or 0.0) <= DAY), default=0.0)
-        backoff = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(job.attempt - 1, 30))
         said = "; ".join(f"{result.name}: {result.reason}: {result.explanation}" for result in waits)
-        raise Retry(after=max(asked_for, backoff), reason=f"no result yet, will be tried again: {said}")
+        raise Retry(after=max(asked_for, self._backoff(job)), reason=f"no result yet, will be tried again: {said}")
+
+    def _backoff(self, job: JobView) -> float:
+        return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(job.attempt - 1, 30))
 
     # What is to be evaluated.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from offpath.errors import ConfigurationError
+from offpath.posthooks.evaluation.outage import Outage
 from offpath.settings import Settings
 from offpath_evaluators.errors import EvaluatorError, InvalidOptionsError
 from offpath_evaluators.judge.price import cost_of
@@ -111,6 +112,11 @@ class JudgeSettings:
         """
         return self._made(model, gate, self.base_url)
 
+    def _prices_of(self, model: str, base_url: str | None) -> Mapping[str, object]:
+        """The offline stand-in costs nothing, so that a budget can be tried with it."""
+        own = base_url in (None, _NOT_YET, os.environ.get("OPENAI_BASE_URL"))
+        return {model: (0.0, 0.0), **self.prices} if self.offline and own else self.prices
+
     def _made(self, model: str, gate: Any, base_url: str | None) -> Judge:
         from offpath_evaluators.judge.judge import Judge
 
@@ -126,7 +132,7 @@ class JudgeSettings:
                 concurrency=self.concurrency,
                 rate=self.rate,
                 redact=self.redact,
-                prices=self.prices,
+                prices=self._prices_of(model, base_url),
                 **gated,
             )
         except InvalidOptionsError as error:
@@ -148,6 +154,11 @@ class Judges:
         self._settings = settings
         self._gate = None if settings.budget is None else gate
         self._made: dict[str, Judge] = {}
+        self._outages: dict[str, Outage] = {}
+
+    def outage(self, model: str) -> Outage:
+        """What is known of whether the judge with that model answers."""
+        return self._outages.setdefault(model, Outage(model))
 
     def judge(self, model: str) -> Judge:
         """The judge with that model. Raises as `JudgeSettings.make` does."""

@@ -83,6 +83,7 @@ class PlanRules:
         status: str,
         nested: bool,
         overload: bool = False,
+        judges_pressed: bool = False,
         budget_used_up: bool = False,
         scope: Scope = "run",
     ) -> dict[str, PlanEntry]:
@@ -95,6 +96,7 @@ class PlanRules:
         Args:
             status: How the run ended.
             overload: Too many jobs wait.
+            judges_pressed: Too many jobs wait that ask judges.
             budget_used_up: Nothing is left for judges.
             scope: "session": `run_id` is the last run of a session that has been quiet; the draw is the session's.
         """
@@ -117,7 +119,7 @@ class PlanRules:
                 if drawn >= rate:
                     found[name] = PlanEntry("sampled_out", rate)
                     continue
-            if overload:
+            if overload or (judged and judges_pressed):
                 found[name] = PlanEntry("overload", rate)
             elif budget_used_up and judged:
                 found[name] = PlanEntry("budget", rate)

@@ -23,7 +23,7 @@ from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.question import Answer, FetchedSession, FetchSession, Question, Reserve, Reserved, Settled
 from offpath.models.message import Message, ToolCall
 from offpath.offline import OfflineModel
-from offpath.posthooks.evaluation import spans
+from offpath.posthooks.evaluation import outage, spans
 from offpath.posthooks.evaluation.configuration import enabled_evaluators
 from offpath.posthooks.evaluation.enabled import enable
 from offpath.posthooks.evaluation.hook import (
@@ -304,15 +304,30 @@ async def test_a_judged_evaluator_asks_its_judge(model: OfflineModel) -> None:
 
 
 async def test_a_judge_that_is_away_makes_the_job_wait_ever_longer() -> None:
-    (hook,) = hooks("helpfulness", judge_model="m", judge_base_url="http://127.0.0.1:9/v1").values()
     waits = []
     for attempt in (1, 2, 3, 6, 50, JUDGED_RETRIES + 1):
+        # Of a process of its own: after some more, nobody would ask for a while.
+        (hook,) = hooks("helpfulness", judge_model="m", judge_base_url="http://127.0.0.1:9/v1").values()
         with pytest.raises(Retry, match="judge_unavailable: .* cannot be reached") as caught:
             await evaluated(hook, attempt=attempt)
         waits.append(caught.value.after)
     assert waits == [30.0, 60.0, 120.0, 900.0, 900.0, 900.0]
     # A judge that is away for a day: the waits of all attempts, without jitter.
     assert sum(min(900.0, 30.0 * 2.0**attempt) for attempt in range(JUDGED_RETRIES)) > 86_400
+
+
+async def test_a_judge_that_is_away_is_not_asked_for_every_run(model: OfflineModel) -> None:
+    (hook,) = hooks("helpfulness", model=model).values()
+    model.fail_next(*["drop"] * 1_000)
+    for _ in range(outage.PATIENCE):
+        with pytest.raises(Retry, match="judge_unavailable"):
+            await evaluated(hook)
+    received = model.received
+    for attempt in (1, 2, 3):
+        with pytest.raises(Retry, match="does not answer") as caught:
+            await evaluated(hook, attempt=attempt)
+        assert caught.value.after >= 30.0 * 2 ** (attempt - 1) - 1
+    assert model.received == received
 
 
 async def test_a_judge_that_is_back_gives_the_result(model: OfflineModel) -> None:

@@ -1,0 +1,125 @@
+"""Queries take their names from the metrics, and a wrong one fails when it is made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from offpath.dashboards.promql import Series, added, label, metrics_in, per_hour, per_minute, share, some
+from offpath.errors import ConfigurationError
+from offpath.telemetry import names
+
+SCOPE = 'job=~"$job",instance=~"$instance"'
+
+
+def test_names_are_those_of_the_page() -> None:
+    assert Series.of("offpath.runs").selector("_total") == f"offpath_runs_total{{{SCOPE}}}"
+    assert Series.of("offpath.evaluation.rate").selector() == f"offpath_evaluation_rate_ratio{{{SCOPE}}}"
+    assert Series.of("offpath.hooks.oldest.age", scope=()).selector() == "offpath_hooks_oldest_age_seconds"
+    assert label(names.EVALUATION_NAME) == "gen_ai_evaluation_name"
+
+
+def test_a_metric_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"no metric 'offpath\.run'"):
+        Series.of("offpath.run")
+
+
+def test_a_label_that_the_metric_has_not_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"offpath\.runs has no label offpath\.hook "):
+        Series.of("offpath.runs").where(names.HOOK, "x")
+    with pytest.raises(ConfigurationError, match=r"offpath\.runs has no label offpath\.stage "):
+        Series.of("offpath.runs").rate(names.STAGE)
+    # Another metric's label of the same key has other values.
+    with pytest.raises(ConfigurationError, match=r"offpath\.hooks\.dead has no label offpath\.reason "):
+        Series.of("offpath.hooks.dead").increase(names.SKIP_REASON)
+
+
+def test_a_value_that_the_label_never_has_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="never 'failed', but completed, error"):
+        Series.of("offpath.runs").where(names.RUN_STATUS, "failed")
+    with pytest.raises(ConfigurationError, match="never 'failed'"):
+        Series.of("offpath.runs").where_not(names.RUN_STATUS, "failed")
+
+
+def test_samples_that_the_kind_has_not_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"offpath\.workers is a gauge"):
+        Series.of("offpath.workers").rate()
+    with pytest.raises(ConfigurationError, match=r"offpath\.runs is a counter"):
+        Series.of("offpath.runs").quantile(0.95)
+
+
+def test_matchers() -> None:
+    runs = Series.of("offpath.runs", scope=())
+    assert runs.where(names.RUN_STATUS, "error").selector("_total") == 'offpath_runs_total{offpath_run_status="error"}'
+    either = runs.where(names.RUN_STATUS, "error", "blocked")
+    assert either.selector("_total") == 'offpath_runs_total{offpath_run_status=~"error|blocked"}'
+    assert runs.where_not(names.ERROR_TYPE, "").selector("_total") == 'offpath_runs_total{error_type!=""}'
+    assert runs.like(names.AGENT_NAME, "$agent").selector("_total") == 'offpath_runs_total{gen_ai_agent_name=~"$agent"}'
+    assert runs.unlike(names.ERROR_TYPE, "|x").selector("_total") == 'offpath_runs_total{error_type!~"|x"}'
+    assert runs.selector("_total") == "offpath_runs_total", "what is chosen of a series leaves it as it was"
+
+
+def test_aggregations() -> None:
+    queued = Series.of("offpath.hooks.queued", scope=())
+    delay = Series.of("offpath.hook.queue.delay", scope=())
+    assert queued.rate(names.HOOK) == "sum by (offpath_hook) (rate(offpath_hooks_queued_total[$__rate_interval]))"
+    assert queued.increase(window="5m") == "sum (increase(offpath_hooks_queued_total[5m]))"
+    assert delay.quantile(0.5, names.HOOK, window="5m") == (
+        "histogram_quantile(0.5, sum by (le, offpath_hook) (rate(offpath_hook_queue_delay_seconds_bucket[5m])))"
+    )
+    assert delay.mean(window="5m") == (
+        "sum (rate(offpath_hook_queue_delay_seconds_sum[5m])) / "
+        "(sum (rate(offpath_hook_queue_delay_seconds_count[5m])) > 0)"
+    )
+    backlog = Series.of("offpath.hooks.backlog", scope=()).shared(names.HOOK, names.STATE)
+    assert backlog == "max by (offpath_hook, offpath_state) (offpath_hooks_backlog)"
+    assert added(backlog, names.STATE) == f"sum by (offpath_state) ({backlog})"
+    assert some("x") == "(x) > 0"
+    assert (per_minute("x"), per_hour("x"), share("a", "b")) == ("60 * x", "3600 * x", "(a or 0 * b) / (b > 0)")
+
+
+def test_the_metrics_of_a_query_are_found_again() -> None:
+    query = f"{Series.of('offpath.hook.duration').quantile(0.95)} + {Series.of('offpath.runs').rate()}"
+    assert [each.name for each in metrics_in(query)] == ["offpath.hook.duration", "offpath.runs"]
+    assert metrics_in("vector(1)") == ()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH (Debian: prometheus)")
+def test_the_first_event_of_a_new_series_counts_and_a_new_page_does_not(tmp_path: Path) -> None:
+    """At 10 minutes, in the last 5: `known` grew from 2 to 4, `new` appeared at 3, and page b with all that it has."""
+    grown = Series.of("offpath.hooks.finished", scope=()).grown(names.ERROR_TYPE, window="5m")
+    finished, page = "offpath_hooks_finished_total", 'offpath_telemetry_dropped_total{job="x",instance="%s"}'
+    series = {
+        page % "a": "0x10",
+        page % "b": "_x7 0 0 0",
+        f'{finished}{{job="x",instance="a",error_type="known"}}': "2x7 4 4 4",
+        f'{finished}{{job="x",instance="a",error_type="new"}}': "_x7 3 3 3",
+        f'{finished}{{job="x",instance="b",error_type="old"}}': "_x7 100 100 100",
+    }
+    (tmp_path / "rules.yml").write_text(
+        json.dumps({"groups": [{"name": "g", "rules": [{"record": "test:grown", "expr": grown}]}]})
+    )
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": "round(test:grown)",
+                "eval_time": "10m",
+                "exp_samples": [
+                    {"labels": '{error_type="known"}', "value": 2},
+                    {"labels": '{error_type="new"}', "value": 3},
+                    {"labels": '{error_type="old"}', "value": 0},
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(json.dumps({"rule_files": ["rules.yml"], "tests": [case]}))
+    done = subprocess.run(
+        ["promtool", "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
