@@ -56,11 +56,13 @@ docs: install ## Write the generated reference pages anew
 	@$(BIN)/python -m offpath.reference settings --write
 	@$(BIN)/python -m offpath.reference telemetry --write
 	@$(BIN)/python -m offpath.reference evaluators --write
+	@$(BIN)/python -m offpath.reference dashboards --write
 
 check: lint types imports ## Check style, types, imports and the generated pages
 	@$(BIN)/python -m offpath.reference settings --check
 	@$(BIN)/python -m offpath.reference telemetry --check
 	@$(BIN)/python -m offpath.reference evaluators --check
+	@$(BIN)/python -m offpath.reference dashboards --check
 
 bench: install ## Measure; results go to benchmarks/results
 	@$(BIN)/python -m benchmarks

@@ -49,11 +49,11 @@ class Child:
     def log_end(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL:])
 
-    def stop(self) -> None:
-        """Ask it to end, and see that it does."""
-        if self.process.poll() is not None:
-            return
-        self.process.terminate()
+    def ask_to_end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+
+    def see_ended(self) -> None:
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -62,7 +62,7 @@ class Child:
 
 
 class Children:
-    """Starts processes, and stops them in the order in which they were started: those who send before those who answer.
+    """Starts processes, and stops them.
 
     Args:
         directory: Where they run and have their logs.
@@ -115,9 +115,11 @@ class Children:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End all of them."""
+        """End all of them, all at once: what they have not done yet nobody will miss."""
         for child in self._children:
-            child.stop()
+            child.ask_to_end()
+        for child in self._children:
+            child.see_ended()
         self._tell(0)
         assert self._guard.stdin is not None  # noqa: S101  # set by PIPE
         self._guard.stdin.close()

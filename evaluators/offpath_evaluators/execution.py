@@ -193,7 +193,7 @@ def _left(rules: _Rules) -> float:
     return rules.began + rules.instances[rules.at].timeout - time.monotonic()
 
 
-def _assess_plain(context: EvaluationContext, instance: Instance, observe: Observe | None) -> Evaluation:
+def _assess_plain(context: EvaluationContext, instance: Instance, observe: Observe | None = None) -> Evaluation:
     if observe is None:
         return _assessed(context, instance)
     with observe(instance) as told:

@@ -19,6 +19,7 @@ from offpath_evaluators.judge.gate import TOKEN_LIMITS, SpendGate
 from offpath_evaluators.judge.price import Prices, checked_prices
 from offpath_evaluators.judge.rate import Rate
 from offpath_evaluators.judge.record import JudgeRecord
+from offpath_evaluators.judge.watch import JudgeWatch
 
 if TYPE_CHECKING:
     import openai
@@ -60,6 +61,7 @@ class Judge:
         client: An `openai.AsyncOpenAI` of one's own, Azure's for example; whoever made it closes it.
         gate: Asked before each request, so that a budget is kept. Models of unknown price are then not asked, nor
             endpoints that do not take a limit of tokens.
+        watch: Sees each request, such as a tracer.
 
     Raises:
         MissingJudgeError: There is neither a key nor a base URL nor a client.
@@ -87,6 +89,7 @@ class Judge:
         prices: Mapping[str, object] | None = None,
         client: openai.AsyncOpenAI | None = None,
         gate: SpendGate | None = None,
+        watch: JudgeWatch | None = None,
     ) -> None:
         if find_spec("openai") is None:
             raise MissingLibraryError("a judge needs the openai package: pip install openai")
@@ -112,6 +115,7 @@ class Judge:
             client,
         )
         self.gate = gate
+        self.watch = watch
         self._without: set[str] = set()
         self._overspent: set[str] = set()
         self._alternatives = 20

@@ -7,8 +7,8 @@ import logging
 import random
 import secrets
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -272,11 +272,19 @@ class Question:
             self._cut_short = left < self._judge.timeout
             self._record.calls += 1
             try:
-                return await endpoint.send(body, min(self._judge.timeout, left)), reservation
+                with self._watched() as told:
+                    content = await endpoint.send(body, min(self._judge.timeout, left))
+                    if told is not None:
+                        told(content)
+                return content, reservation
             except EndpointError as error:
                 if error.free:
                     await self._book(reservation, 0.0)
                 raise
+
+    def _watched(self) -> AbstractContextManager[Callable[[bytes], None] | None]:
+        judge = self._judge
+        return nullcontext() if judge.watch is None else judge.watch(judge.model, judge.endpoint.base_url)
 
     # The budget.
 

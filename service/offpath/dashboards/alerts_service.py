@@ -18,6 +18,7 @@ from offpath.dashboards.rule_expression import (
     SHOWN_BY_ALL,
     TARGET,
     grown,
+    highest,
     series,
     shown,
     total,
@@ -38,6 +39,7 @@ _FEWEST_SLOW: Final = 10
 def service_alerts() -> tuple[AlertRule, ...]:
     """Whether it is there, and whether runs succeed and are stored."""
     agent = shown(names.AGENT_NAME)
+    services = series("offpath.runs.active").selector()
     unstored = grown(series("offpath.commit.errors").selector("_total"), "10m")
     return (
         AlertRule(
@@ -48,6 +50,17 @@ def service_alerts() -> tuple[AlertRule, ...]:
             "The page /metrics of {{ $labels.job }} at {{ $labels.instance }}, which was there within the last hour, "
             "cannot be read. A service that is down answers nobody; a worker that is down runs no hooks.",
             lasting="2m",
+            labels=(("scope", "page"),),
+        ),
+        AlertRule(
+            "OffpathDown",
+            # Where targets are looked up, one that is gone is no target any more, and no `up` says 0.
+            f"{highest(f'present_over_time({services}[1h])')}\nunless {highest(services)}",
+            "critical",
+            "No service of {{ $labels.job }} is there.",
+            "Prometheus sees no service of {{ $labels.job }} any more; an hour ago it did. Nobody is answered.",
+            lasting="2m",
+            labels=(("scope", "deployment"),),
         ),
         AlertRule(
             "OffpathErrorRate",

@@ -30,7 +30,7 @@ def document(dashboard: Dashboard) -> dict[str, Any]:
         ConfigurationError: Panels do not fit into the grid, or two of them have one title.
     """
     return {
-        "annotations": {"list": [_BUILT_IN_ANNOTATIONS]},
+        "annotations": {"list": [_BUILT_IN_ANNOTATIONS, _ALERTS]},
         "description": dashboard.description,
         "editable": False,
         "fiscalYearStartMonth": 0,
@@ -75,6 +75,19 @@ _BUILT_IN_ANNOTATIONS: Final = {
     "iconColor": "rgba(0, 211, 255, 1)",
     "name": "Annotations & Alerts",
     "type": "dashboard",
+}
+# Times at which an alert of `prometheus/rules.yml` fired, on every panel over time.
+_ALERTS: Final = {
+    "datasource": DATASOURCE,
+    "enable": True,
+    "expr": 'ALERTS{alertname=~"Offpath.*",alertstate="firing",job=~"$job"}',
+    "hide": False,
+    "iconColor": "red",
+    "name": "Alerts",
+    "step": "60s",
+    "tagKeys": "severity",
+    "textFormat": "{{instance}}",
+    "titleFormat": "{{alertname}}",
 }
 _LINKS: Final = {
     "asDropdown": False,

@@ -50,6 +50,8 @@ class _Duty(NamedTuple):
     what: str
     every: float
     turn: Callable[[], Awaitable[object]]
+    led_no_more: Callable[[], object] = lambda: None
+    """Called when another worker does it: what was shown is shown no longer."""
 
 
 class Bookkeeping:
@@ -114,9 +116,11 @@ class Bookkeeping:
             duties.append(_Duty("quiet sessions", _SESSIONS_SECONDS, quiet.turn))
         if data.rules:
             names = {component_id: name for _, component_id, name in data.components}
-            duties.append(_Duty("rates", _RATES_SECONDS, lambda: show_rates(ledger, names)))
+            duties.append(_Duty("rates", _RATES_SECONDS, lambda: show_rates(ledger, names), _forget_rates))
         if self._options.judge_budget_usd is not None:
-            duties.append(_Duty("the judge's budget", _BUDGET_SECONDS, lambda: self._show_budget(ledger)))
+            duties.append(
+                _Duty("the judge's budget", _BUDGET_SECONDS, lambda: self._show_budget(ledger), _forget_budget)
+            )
         return duties
 
     def _window(self, at: float) -> str:
@@ -143,6 +147,14 @@ def _show(data: PlannerData) -> None:
     zero_evaluations([(each.name, each.subject) for each in data.evaluators], {name for _, _, name in data.components})
 
 
+def _forget_rates() -> None:
+    instruments().evaluation_rate.replace(())
+
+
+def _forget_budget() -> None:
+    instruments().judge_budget_remaining.replace(())
+
+
 async def _forever(engine: Led, duty: _Duty) -> None:
     faults = 0
     while True:
@@ -150,6 +162,8 @@ async def _forever(engine: Led, duty: _Duty) -> None:
         try:
             if await engine.leads():
                 await duty.turn()
+            else:
+                duty.led_no_more()
             faults = 0
         except OffpathError as error:
             wait = _FAULT_WAITS[min(faults, len(_FAULT_WAITS) - 1)]

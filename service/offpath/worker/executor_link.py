@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import re
@@ -252,7 +253,9 @@ class ExecutorLink(asyncio.Protocol):
         if self.pid and self.exit_code is None and self.state in ("ready", "condemned"):
             self._stacks.truncate(0)
             self.stack = ""
-            os.kill(self.pid, signal.SIGUSR1)
+            # It may have ended a moment ago, which the zygote is about to say.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGUSR1)
 
     def read_stack(self) -> str:
         """What it wrote last: a stack that was asked for, or the one of a crash."""

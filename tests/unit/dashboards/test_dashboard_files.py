@@ -25,6 +25,7 @@ from offpath.dashboards.layout import places
 from offpath.dashboards.panel import Panel, Target
 from offpath.dashboards.promql import Series, family, metrics_in
 from offpath.dashboards.queries import queries, variable_queries
+from offpath.dashboards.rules import alerts
 from offpath.errors import ConfigurationError
 from offpath.reference import stale
 from offpath.settings import Settings
@@ -83,6 +84,14 @@ def test_each_is_found_by_its_uid_and_the_tag(made: dict[str, Any]) -> None:
         ("dashboards", ["offpath"], True)
     ]
     assert made["id"] is None, "Grafana gives it, and takes another one for a mistake"
+
+
+@dashboards
+def test_alerts_that_fired_are_marked(made: dict[str, Any]) -> None:
+    (marks,) = [each for each in made["annotations"]["list"] if each["datasource"] == DATASOURCE]
+    pattern = re.search(r'alertname=~"([^"]*)"', marks["expr"])
+    assert pattern
+    assert all(re.fullmatch(pattern[1], each.alert) for each in alerts())
 
 
 def test_the_four_are_there() -> None:

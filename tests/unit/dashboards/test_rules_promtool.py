@@ -59,13 +59,14 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
 
 
 def test_every_rule_of_an_alert_has_a_case_that_fires() -> None:
+    apart = ("long", "stage", "scope")
     fired = {
-        (case["alertname"], exp["exp_labels"].get("long"), exp["exp_labels"].get("stage"))
+        (case["alertname"], *(exp["exp_labels"].get(name) for name in apart))
         for group in _groups()
         for case in group["alert_rule_test"]
         for exp in case["exp_alerts"]
     }
-    assert fired == {(rule.alert, dict(rule.labels).get("long"), dict(rule.labels).get("stage")) for rule in alerts()}
+    assert fired == {(rule.alert, *(dict(rule.labels).get(name) for name in apart)) for rule in alerts()}
 
 
 def test_alerts_on_new_series_have_a_case_with_the_first_event_of_one() -> None:

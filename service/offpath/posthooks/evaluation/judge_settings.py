@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from offpath.errors import ConfigurationError
+from offpath.posthooks.evaluation.judge_span import judge_span
 from offpath.posthooks.evaluation.outage import Outage
 from offpath.settings import Settings
 from offpath_evaluators.errors import EvaluatorError, InvalidOptionsError
@@ -133,6 +134,7 @@ class JudgeSettings:
                 rate=self.rate,
                 redact=self.redact,
                 prices=self._prices_of(model, base_url),
+                watch=judge_span,
                 **gated,
             )
         except InvalidOptionsError as error:
