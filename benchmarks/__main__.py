@@ -50,7 +50,7 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 170)
     if not options.names:
         for name, summary in {**BENCHMARKS, **SCRIPTS}.items():
-            console.print(f"{name:14}{summary}", markup=False, highlight=False)
+            console.print(f"{name:22}{summary}", markup=False, highlight=False)
         return
     names = [*BENCHMARKS, *SCRIPTS] if options.names == ["all"] else options.names
     unknown = [name for name in names if name not in BENCHMARKS and name not in SCRIPTS]

@@ -24,7 +24,7 @@ from offpath.engine.later_wake import LaterWake
 from offpath.errors import StorageError
 from offpath.hooks.registry import HookRegistry
 from offpath.models.clients import close_clients, preload
-from offpath.offline import offline_model_process
+from offpath.models.stand_in import stand_in_model
 from offpath.posthooks.builtin import Builtins
 from offpath.posthooks.names import is_judged
 from offpath.runner.cancellation import Cancellation, CancelSocket, StoreCancellation
@@ -52,8 +52,6 @@ logger = logging.getLogger("offpath")
 
 ROW_SECONDS: Final = 0.1
 """After this a starting run has a row; stores write it within 50 ms."""
-
-OFFLINE_KEY: Final = "offline"
 
 
 class Service(Protocol):
@@ -156,7 +154,7 @@ class ServiceProcess:
         # Python's own default is a few threads, which two slow tools would hold up for everybody.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(64, thread_name_prefix="offpath"))
         if settings.offline:
-            self._start_offline_model()
+            self._closing.enter_context(stand_in_model())
         instance = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         wake = LaterWake(self.engine.wake, asyncio.get_running_loop())
         store = self.database.open_store(
@@ -319,14 +317,6 @@ class ServiceProcess:
         if self.page is not None:
             watching = asyncio.create_task(QueueWatch(self.engine.stats, self.database.paths.metrics).run())
             self._closing.push_async_callback(_cancelled, watching)
-
-    def _start_offline_model(self) -> None:
-        model = self._closing.enter_context(offline_model_process())
-        os.environ["OPENAI_BASE_URL"] = model.base_url
-        os.environ["OPENAI_API_KEY"] = OFFLINE_KEY
-        logger.warning(
-            "OFFPATH_OFFLINE=1: answers come from the offline stand-in at %s, not from a model", model.base_url
-        )
 
 
 def _redact(text: str) -> str:

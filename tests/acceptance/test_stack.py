@@ -30,12 +30,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 LIFE_SECONDS: Final = 240
 """After which it ends by itself, whatever becomes of the test."""
 HOUR: Final = 3600.0
+WINDOW: Final = "5m"
+"""What `$__rate_interval` stands for: all that there has been."""
 NOBODY: Final = "http://127.0.0.1:9/"
 """Port 9 is "discard", which nobody serves any more."""
 
 SETTINGS: Final[Mapping[str, str]] = {
     # Spent within a quarter of a minute.
-    "OFFPATH_JUDGE_BUDGET_USD": "0.004",
+    "OFFPATH_JUDGE_BUDGET_USD": "0.006",
     # A worker that stands still for some seconds leaves more than twice as many jobs waiting.
     "OFFPATH_MAX_BACKLOG": "60",
     # A notification's thirteen attempts take an hour as a rule.
@@ -63,6 +65,7 @@ SEEN: Final[Mapping[str, str]] = {
     "a hook that asks a model": 'gen_ai_client_operation_duration_seconds_count{offpath_purpose="hook"}',
     "notifications that arrive": 'offpath_notifications_sent_total{offpath_outcome="success"}',
     "notifications that are given up": 'offpath_notifications_sent_total{offpath_outcome="error"}',
+    "a judge that answers": "offpath_evaluation_judge_tokens_total",
     "a judge that is overloaded": 'offpath_hooks_retried_total{offpath_hook_kind="evaluation"}',
     "a judge that refuses": 'offpath_evaluation_results_total{error_type!=""}',
     "a judge's budget that is used up": 'offpath_evaluation_skipped_total{offpath_reason="budget"}',
@@ -142,8 +145,12 @@ class Stack:
 
     def ask(self, path: str, **parameters: str | float) -> Any:
         """The data of one answer of Prometheus' HTTP API."""
-        answer = self.prometheus.post(f"/api/v1/{path}", data=parameters) if parameters else None
-        body = (answer or self.prometheus.get(f"/api/v1/{path}")).json()
+        url = f"/api/v1/{path}"
+        try:
+            answer = self.prometheus.post(url, data=parameters) if parameters else self.prometheus.get(url)
+        except httpx.TransportError as error:
+            raise RuntimeError(f"Prometheus does not answer: {self.log.read_text()}") from error
+        body = answer.json()
         assert body["status"] == "success", (parameters, body)
         return body["data"]
 
@@ -188,11 +195,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def bring_about(stack: Stack) -> None:
     """Inject the faults, and wait until everything has been seen by Prometheus."""
-    # As an increase: what Prometheus saw at its first look is none.
-    retried = f"increase({SEEN['a judge that is overloaded']}[1m])"
-    for what, series, status in (("retries", retried, 503), ("failures", SEEN["a judge that refuses"], 401)):
+    for what, status in (
+        ("a judge that answers", None),
+        ("a judge that is overloaded", 503),
+        ("a judge that refuses", 401),
+    ):
         with judge_that_answers(stack, status):
-            eventually(lambda series=series: stack.sum(series), what, every=0.3)  # type: ignore[misc]
+            # What Prometheus finds at its first look at a new series is no increase yet.
+            eventually(lambda what=what: stack.sum(f"increase({SEEN[what]}[5m])"), what, every=0.3)  # type: ignore[misc]
     victim = eventually(stack.executors, "an executor runs")[0]
     victim.kill()
     eventually(lambda: stack.sum(SEEN["a judge's budget that is used up"]), "the budget is used up", every=0.3)
@@ -211,8 +221,14 @@ def bring_about(stack: Stack) -> None:
 
 
 @contextlib.contextmanager
-def judge_that_answers(stack: Stack, status: int) -> Iterator[None]:
-    """A status that costs nothing: 503, after which it is asked again, or 401, after which there is no point in it."""
+def judge_that_answers(stack: Stack, status: int | None) -> Iterator[None]:
+    """A status that costs nothing: 503, after which it is asked again, or 401, after which there is no point in it.
+
+    None lets it be.
+    """
+    if status is None:
+        yield
+        return
     address = stack.said("Judge").removesuffix("/v1")
     for rate in (1.0, 0.0):
         changes = {"error_rate": rate, "error_statuses": [status], "retry_after": 0.1}
@@ -223,7 +239,7 @@ def judge_that_answers(stack: Stack, status: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: str(dashboard.uid))
 def test_every_query_of_every_panel_gives_data(stack: Stack, dashboard: Any) -> None:
-    asked = queries(dashboard)
+    asked = queries(dashboard, rate_interval=WINDOW)
     assert asked
 
     def empty() -> list[tuple[str, str]]:

@@ -60,6 +60,7 @@ def hook_alerts() -> tuple[AlertRule, ...]:
     backlog = series("offpath.hooks.backlog")
     ready, running = (backlog.where(names.STATE, state).selector() for state in ("ready", "running"))
     started = f"increase({series('offpath.hooks.started').selector('_total')}[5m])"
+    shed = series("offpath.hooks.skipped").where(names.SKIP_REASON, "overload").selector("_total")
     age = series("offpath.hooks.oldest.age").selector()
     return (
         AlertRule(
@@ -69,6 +70,14 @@ def hook_alerts() -> tuple[AlertRule, ...]:
             f"Hook {hook} falls behind.",
             f"The oldest job of {hook} was queued {DURATION} ago and has not ended.",
             lasting="5m",
+        ),
+        AlertRule(
+            "OffpathHooksShed",
+            total(f"increase({shed}[15m])", names.HOOK) + " > 0",
+            "warning",
+            f"Runs go without {hook}: too many jobs wait.",
+            f"Runs of the last 15 minutes that {hook} did not get, because more jobs waited than OFFPATH_MAX_BACKLOG "
+            f"allows: {COUNT}. Nothing makes up for them by itself.",
         ),
         AlertRule(
             "OffpathDeadLetters",

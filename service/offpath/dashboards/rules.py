@@ -43,7 +43,7 @@ def groups(options: RuleOptions = DEFAULT) -> tuple[RuleGroup, ...]:
         RuleGroup("offpath-service", (*run_rules(), *service_alerts())),
         RuleGroup("offpath-latency", (*answer_rules(objective), *latency_alerts()), interval="1m"),
         RuleGroup("offpath-hooks", (*hook_rules(), *hook_alerts(), *worker_alerts(), *notification_alerts())),
-        RuleGroup("offpath-evaluations", (*pass_rules(), *coverage_rules(), *evaluation_alerts()), interval="2m"),
+        RuleGroup("offpath-evaluations", (*pass_rules(), *coverage_rules(), *evaluation_alerts()), interval="1m"),
         RuleGroup("offpath-cost", cost_alerts()),
         RuleGroup("offpath-telemetry", telemetry_alerts()),
     )

@@ -61,8 +61,8 @@ class Ledger(Protocol):
 
         Args:
             work: Pure; may be called again, and the last call gives what is written (with nothing to write, that is a
-                call with an empty batch). Called on a thread or on the event loop. A booking that it cannot count is set
-                aside with the later ones of its run, and tried again when a ledger is opened anew.
+                call with an empty batch). Called on a thread or on the event loop. A booking that it cannot count is
+                set aside with the later ones of its run, and tried again when a ledger is opened anew.
             limit: Bookings at most.
 
         Returns:
@@ -163,8 +163,8 @@ class Ledger(Protocol):
         """Add `amount` (nano-USD) to what a window has spent, if it then is at most `limit`; one conditional update.
 
         Args:
-            window: Sorts by time: "2026-11-20", "2026-11-20T15:00Z". A clock that went back must not open an old one: if a
-                later window of the same length exists, that one is meant.
+            window: Sorts by time: "2026-11-20", "2026-11-20T15:00Z". A clock that went back must not open an old one:
+                if a later window of the same length exists, that one is meant.
 
         Returns:
             Whether it was added.

@@ -11,7 +11,7 @@ import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -81,7 +81,17 @@ def worker_main(target: str, database_url: str, settings: Any) -> int:
     """
     direct: Any = getattr(settings, "database_direct_url", None)
     direct = direct.get_secret_value() if hasattr(direct, "get_secret_value") else direct
-    return _main(target, database_url, direct, WorkerOptions.from_settings(settings), None)
+    with _models(settings):
+        return _main(target, database_url, direct, WorkerOptions.from_settings(settings), None)
+
+
+def _models(settings: Any) -> AbstractContextManager[object]:
+    """What answers the hooks' calls to models: with OFFPATH_OFFLINE=1 a stand-in of this worker's own."""
+    if not getattr(settings, "offline", False):
+        return nullcontext()
+    from offpath.models.stand_in import stand_in_model
+
+    return stand_in_model()
 
 
 def supervised_main() -> int:

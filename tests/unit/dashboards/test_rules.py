@@ -23,6 +23,7 @@ EXPECTED = {
     "OffpathCommitErrors",
     "OffpathLatencyBudgetBurn",
     "OffpathHooksBehind",
+    "OffpathHooksShed",
     "OffpathDeadLetters",
     "OffpathHookPaused",
     "OffpathWorkerGone",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from offpath.errors import ConfigurationError
+from offpath.models.stand_in import OFFLINE_KEY
 from offpath.posthooks.evaluation.judge_span import judge_span
 from offpath.posthooks.evaluation.outage import Outage
 from offpath.settings import Settings
@@ -25,8 +26,6 @@ STAND_IN: Final = "stand-in"
 """The judge's model where the offline model answers and nobody named one."""
 STAND_IN_PREFIX: Final = "offline:"
 """How the offline model calls itself in its answers, whatever it was asked for."""
-_OFFLINE_KEY: Final = "offline"
-"""OPENAI_API_KEY of processes whose models are the offline one."""
 _NOT_YET: Final = "http://127.0.0.1/v1"
 """Instead of the offline model's address, which is known once it runs."""
 _PLAIN: Final = ("model", "base_url", "api_key", "mode", "concurrency", "rate", "redact", "prices")
@@ -177,7 +176,7 @@ def is_stand_in(model: str | None) -> bool:
 
 def _under_offline_model() -> bool:
     """Whether a parent process runs the offline model, and has led this one there: `offpath demo` does."""
-    if os.environ.get("OPENAI_API_KEY") != _OFFLINE_KEY:
+    if os.environ.get("OPENAI_API_KEY") != OFFLINE_KEY:
         return False
     try:
         host = urlsplit(os.environ.get("OPENAI_BASE_URL", "")).hostname or ""
