@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace, console: Console) -> None:
     program = prometheus.program()
     checked_rate(given.rate)
+    service_port, worker_port = _port(given.port, SERVICE_PORT), _port(given.worker_port, WORKER_PORT)
+    port = _port(given.prometheus_port, PROMETHEUS_PORT)
     with ExitStack() as closing:
         base = SHORT if SHORT.is_dir() else None
         directory = Path(tempfile.mkdtemp(prefix="offpath-stack-", dir=base))
@@ -71,13 +73,12 @@ def _run(given: argparse.Namespace, console: Console) -> None:
             database=_database(closing),
             model=closing.enter_context(offline_model_process()).base_url,
             inbox=closing.enter_context(inbox()),
-            service_port=_port(given.port, SERVICE_PORT),
-            worker_port=_port(given.worker_port, WORKER_PORT),
+            service_port=service_port,
+            worker_port=worker_port,
         )
         children = Children(directory)
         closing.callback(_ending, console, children)
         _start(children, places, given)
-        port = _port(given.prometheus_port, PROMETHEUS_PORT)
         _start_prometheus(children, places, given, program, port)
         _say(console, places, given, port)
         _watch(children, given.seconds)

@@ -171,9 +171,12 @@ class Promise:
 
 
 def _without_zeros(sums: Mapping[str, Any]) -> Sums:
-    """What was added and taken away again leaves a 0, or not; both mean the same."""
+    """What was added and taken away again leaves a 0, or not; both mean the same. The time of the latest result is no
+    sum, and stays."""
     found: Sums = {}
     for name, value in sums.items():
+        if name == "latest":
+            continue
         kept = _without_zeros(value) if isinstance(value, Mapping) else value
         if kept:
             found[name] = kept

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -315,6 +316,12 @@ def test_promtool_takes_what_prometheus_runs_with(stack: Stack) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_visits_got_what_they_were_made_to_get(stack: Stack) -> None:
+    """Failures that were meant are none; whatever else the traffic was answered would stand in the service's log."""
+    lines = (Path(stack.said("Logs")).parent / "service.log").read_text().splitlines()
+    assert [line for line in lines if '"logger":"offpath.demo"' in line] == []
+
+
 def test_it_ends_in_order_and_leaves_nothing_behind(stack: Stack) -> None:
     processes, directory = stack.processes(), Path(stack.said("Logs")).parent
     assert len(processes) > 6
@@ -354,6 +361,17 @@ def test_without_a_prometheus_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "apt install prometheus" in ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_a_port_that_was_named_and_is_taken_is_refused() -> None:
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (Debian: prometheus)")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "deploy.stack", "--prometheus-port", str(port)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert f"port {port} cannot be had" in ended.stdout
 
 
 def expanded(query: str, recorded: Mapping[str, str]) -> str:

@@ -10,7 +10,9 @@ from offpath.ledger.question import (
     Answer,
     FetchDelivery,
     FetchedDelivery,
+    FetchedPlan,
     FetchedSession,
+    FetchPlan,
     FetchSession,
     Question,
     Reserve,
@@ -76,6 +78,8 @@ async def ask(question: Settle) -> Settled: ...
 async def ask(question: FetchDelivery) -> FetchedDelivery: ...
 @overload
 async def ask(question: FetchSession) -> FetchedSession: ...
+@overload
+async def ask(question: FetchPlan) -> FetchedPlan: ...
 async def ask(question: Question) -> Answer:
     """Ask whoever `current_parent` is; raises what it and `Parent.ask` do."""
     return await current_parent().ask(question)

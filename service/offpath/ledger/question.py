@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from offpath.ledger.notice import Delivery
+from offpath.ledger.plan import RunPlan
 
 
 class Reserve(msgspec.Struct, array_like=True, tag="reserve", frozen=True):
@@ -64,8 +65,19 @@ class FetchedSession(msgspec.Struct, array_like=True, tag="fetched_session", fro
     """Encoded, oldest first; see `offpath.runs.record.decode_record`."""
 
 
-Question = Reserve | Settle | FetchDelivery | FetchSession
-Answer = Reserved | Settled | FetchedDelivery | FetchedSession
+class FetchPlan(msgspec.Struct, array_like=True, tag="plan", frozen=True):
+    """What is planned for a run. Answered by `FetchedPlan`."""
+
+    run_id: str
+
+
+class FetchedPlan(msgspec.Struct, array_like=True, tag="fetched_plan", frozen=True):
+    plan: RunPlan | None
+    """None: the run was deleted, or has none."""
+
+
+Question = Reserve | Settle | FetchDelivery | FetchSession | FetchPlan
+Answer = Reserved | Settled | FetchedDelivery | FetchedSession | FetchedPlan
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _questions: Final[msgspec.msgpack.Decoder[Question]] = msgspec.msgpack.Decoder(Question)

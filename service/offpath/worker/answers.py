@@ -16,7 +16,9 @@ from offpath.ledger.question import (
     Answer,
     FetchDelivery,
     FetchedDelivery,
+    FetchedPlan,
     FetchedSession,
+    FetchPlan,
     FetchSession,
     Question,
     Reserve,
@@ -71,6 +73,8 @@ class Answers:
             case FetchSession(session_id, limit):
                 records = await (await self._ledger.opened()).session_records(session_id, limit=limit)
                 return FetchedSession(_newest(records))
+            case FetchPlan(run_id):
+                return FetchedPlan((await (await self._ledger.opened()).plans([run_id])).get(run_id))
 
     async def _reserve(self, question: Reserve) -> Reserved:
         if self._limit is None:

@@ -31,7 +31,7 @@ _SESSIONS_SECONDS: Final = 5.0
 _STRIP_SECONDS: Final = 5.0
 _BUDGET_SECONDS: Final = 5.0
 _RATES_SECONDS: Final = 30.0
-_STRIP_ROWS: Final = 50
+_STRIP_ROWS: Final = 500
 
 _log = logging.getLogger("offpath.worker")
 
@@ -107,8 +107,7 @@ class Bookkeeping:
             notifying = Notifying(ledger, data.notices, self._engine)
             duties.append(_Duty("notices", _NOTIFY_SECONDS, notifying.turn))
         if data.strip:
-            strip = lambda: ledger.strip_content(stripped, limit=_STRIP_ROWS)  # noqa: E731
-            duties.append(_Duty("content that is kept no longer", _STRIP_SECONDS, strip))
+            duties.append(_Duty("content that is kept no longer", _STRIP_SECONDS, lambda: _strip(ledger)))
         planner = Planner(data)
         if planner.rules.of_sessions:
             known = {info.id: info for info in hooks.infos}
@@ -145,6 +144,11 @@ def _show(data: PlannerData) -> None:
             sample_rate=f"{each.rate:g}",
         )
     zero_evaluations([(each.name, each.subject) for each in data.evaluators], {name for _, _, name in data.components})
+
+
+async def _strip(ledger: Ledger) -> None:
+    while await ledger.strip_content(stripped, limit=_STRIP_ROWS) == _STRIP_ROWS:
+        pass
 
 
 def _forget_rates() -> None:

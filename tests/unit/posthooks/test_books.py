@@ -170,8 +170,10 @@ class Store:
 
 
 def lean(sums: Sums) -> Sums:
-    """Without zeros."""
-    found = {name: lean(value) if isinstance(value, dict) else value for name, value in sums.items()}
+    """Without zeros; and without the time of the latest result, which is no sum: it stays when its result goes."""
+    found = {
+        name: lean(value) if isinstance(value, dict) else value for name, value in sums.items() if name != "latest"
+    }
     return {name: value for name, value in found.items() if value}
 
 

@@ -9,10 +9,13 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from offpath.errors import Retry
+from offpath.errors import ConfigurationError, Retry, StorageError
 from offpath.hooks.arguments import JobView
 from offpath.hooks.hook import OPTIONS_ATTRIBUTE, PRELOAD_ATTRIBUTE, HookFunction, HookOptions
+from offpath.hooks.parent import ask
 from offpath.ledger.evaluation_row import EvaluationRow
+from offpath.ledger.plan import PlanEntry, pending_of
+from offpath.ledger.question import FetchPlan
 from offpath.posthooks import names
 from offpath.posthooks.evaluation.budget_gate import BudgetGate
 from offpath.posthooks.evaluation.context import run_context as context_of_run
@@ -121,6 +124,7 @@ class EvaluationHook:
         self._options = options
         self._judges = judges
         self._rules = PlanRules(each.rule for each in enabled)
+        self._of_sessions = frozenset(rule.name for rule in self._rules.of_sessions)
         self._suspensions = Suspensions()
         self._tools: dict[tuple[str, str], Sequence[Mapping[str, Any]] | None] = {}
         self._places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
@@ -152,9 +156,9 @@ class EvaluationHook:
             StorageError: The conversation, or the budget, could not be had now.
         """
         record = RunRecord(run_input, run_output, run_context, session)
-        chosen = self._chosen(record, job)
+        chosen, unknown = await self._chosen(record, job)
         component = agent or team or workflow
-        rows: list[EvaluationRow] = []
+        rows = [_unknown(name, run_output.run_id, probability) for name, probability in unknown.items()]
         for scope in ("run", "session"):
             each = [one for one in chosen if one.enabled.scope == scope]
             if not each:
@@ -229,13 +233,36 @@ class EvaluationHook:
 
     # What is to be evaluated.
 
-    def _chosen(self, record: RunRecord, job: JobView) -> list[_Chosen]:
-        """Those that the run's plan has for this hook, or those that the job names."""
+    async def _chosen(self, record: RunRecord, job: JobView) -> tuple[list[_Chosen], dict[str, float]]:
+        """Those that the run's plan has for this hook, or those that the job names.
+
+        Returns:
+            They, and those of the plan that this process does not know, with their probabilities.
+        """
         occasion = occasion_of(job.key)
-        output = record.output
         if occasion:
             found = self._named(occasion)
-            return [_Chosen(each, each.sample_rate if each.scope == "session" else 1.0) for each in found]
+            return [_Chosen(each, each.sample_rate if each.scope == "session" else 1.0) for each in found], {}
+        # What was planned is done, whatever the rates and filters of this process are by now.
+        planned = {name: entry.probability for name, entry in (await self._planned(record.output, job)).items()}
+        return (
+            [_Chosen(self.enabled[name], planned[name]) for name in planned if name in self.enabled],
+            {name: probability for name, probability in planned.items() if name not in self.enabled},
+        )
+
+    async def _planned(self, output: RunOutput, job: JobView) -> Mapping[str, PlanEntry]:
+        try:
+            plan = (await ask(FetchPlan(output.run_id))).plan
+        except ConfigurationError:
+            return self._drawn(output)  # called without a worker, as in a test
+        except StorageError as error:
+            raise Retry(after=self._backoff(job), reason="no result yet: the run's plan cannot be read") from error
+        if plan is None:
+            return {}
+        waiting = pending_of(plan, self.__name__)
+        return {name: plan.entries[name] for name in waiting if name not in self._of_sessions}
+
+    def _drawn(self, output: RunOutput) -> Mapping[str, PlanEntry]:
         entries = self._rules.entries(
             run_id=output.run_id,
             session_id=output.session_id,
@@ -245,12 +272,7 @@ class EvaluationHook:
             status=output.status,
             nested=output.parent_run_id is not None,
         )
-        # The plan may have left more of them out, for overload or budget; then there is no job at all.
-        return [
-            _Chosen(self.enabled[name], entry.probability)
-            for name, entry in entries.items()
-            if entry.state == "pending"
-        ]
+        return {name: entry for name, entry in entries.items() if entry.state == "pending"}
 
     def _named(self, occasion: str) -> list[EnabledEvaluator]:
         if self._judges is not None:
@@ -265,6 +287,24 @@ class EvaluationHook:
         if key not in self._tools:
             self._tools[key] = offered_tools(component)
         return self._tools[key]
+
+
+def _unknown(name: str, run_id: str, probability: float) -> EvaluationRow:
+    return EvaluationRow(
+        run_id=run_id,
+        name=name,
+        fingerprint="",
+        state="failed",
+        subject="output",
+        evaluator=name,
+        version=0,
+        evaluated_at=time.time(),
+        duration=0.0,
+        reason="unknown_evaluator",
+        explanation="the worker that ran the job has no evaluator of that name: start services and workers with the "
+        "same OFFPATH_EVALUATORS, then `offpath evaluate --from-store`",
+        probability=probability,
+    )
 
 
 def offered_tools(component: Any) -> Sequence[Mapping[str, Any]] | None:

@@ -20,7 +20,18 @@ from offpath.hooks.arguments import JobView
 from offpath.hooks.bound import bind_hooks
 from offpath.hooks.parent import answered_by
 from offpath.ledger.evaluation_row import EvaluationRow
-from offpath.ledger.question import Answer, FetchedSession, FetchSession, Question, Reserve, Reserved, Settled
+from offpath.ledger.plan import PlanEntry, RunPlan
+from offpath.ledger.question import (
+    Answer,
+    FetchedPlan,
+    FetchedSession,
+    FetchPlan,
+    FetchSession,
+    Question,
+    Reserve,
+    Reserved,
+    Settled,
+)
 from offpath.models.message import Message, ToolCall
 from offpath.offline import OfflineModel
 from offpath.posthooks.evaluation import outage, spans
@@ -360,6 +371,50 @@ async def test_a_job_by_hand_evaluates_whatever_the_plan_says(model: OfflineMode
 # The budget.
 
 
+def plan_of(run_id: str, **entries: PlanEntry) -> RunPlan:
+    return RunPlan(
+        run_id=run_id,
+        session_id="s1",
+        component_kind="agent",
+        component_id="support",
+        component_name="Support",
+        nested=False,
+        created_at=0.0,
+        status="completed",
+        duration=1.0,
+        error_type="",
+        traceparent="",
+        entries=entries,
+    )
+
+
+class Planned:
+    """A worker's parent that knows what is planned."""
+
+    def __init__(self, **entries: PlanEntry) -> None:
+        self.entries = entries
+
+    async def ask(self, question: Question) -> Answer:
+        assert isinstance(question, FetchPlan)
+        return FetchedPlan(plan_of(question.run_id, **self.entries))
+
+
+async def test_what_was_planned_is_done_whatever_the_rates_are_by_now() -> None:
+    (hook,) = hooks("pii", enable("refusal", sample_rate=0.000001)).values()
+    entries = {
+        "refusal": PlanEntry("pending", 0.5, "offpath.evaluate"),
+        "pii": PlanEntry("sampled_out", 0.1),
+        "gone": PlanEntry("pending", 0.2, "offpath.evaluate"),
+        "judged": PlanEntry("pending", 1.0, "offpath.evaluate.judged"),
+    }
+    with answered_by(Planned(**entries)):
+        rows = await evaluated(hook)
+    assert {name: (row.state, row.reason, row.probability) for name, row in rows.items()} == {
+        "refusal": ("scored", None, 0.5),
+        "gone": ("failed", "unknown_evaluator", 0.2),
+    }
+
+
 class Purse:
     """A worker's parent with so much money, in nano-USD."""
 
@@ -368,6 +423,9 @@ class Purse:
         self.asked: list[Question] = []
 
     async def ask(self, question: Question) -> Answer:
+        if isinstance(question, FetchPlan):
+            entry = PlanEntry("pending", hook="offpath.evaluate.helpfulness")
+            return FetchedPlan(plan_of(question.run_id, helpfulness=entry))
         self.asked.append(question)
         if isinstance(question, Reserve):
             if question.amount > self.nano:
@@ -420,6 +478,8 @@ class Talk:
         self.asked: list[Question] = []
 
     async def ask(self, question: Question) -> Answer:
+        if isinstance(question, FetchPlan):
+            return FetchedPlan(plan_of(question.run_id, not_empty=PlanEntry("pending", hook="offpath.evaluate")))
         self.asked.append(question)
         assert isinstance(question, FetchSession)
         return FetchedSession([encode_record(record) for record in self.records])
