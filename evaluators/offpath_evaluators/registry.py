@@ -91,7 +91,7 @@ def default_set() -> list[str]:
 
 def near(name: str, known: list[str]) -> str:
     """The end of a message about an unknown name: what may have been meant, or all there is."""
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     if close:
         return f"; did you mean {' or '.join(map(repr, close))}?"
     return f"; there are {', '.join(known)}" if known else ""

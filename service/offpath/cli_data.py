@@ -79,6 +79,8 @@ def export(
         # A component that is asked for by name is wanted wherever it ran.
         nested=nested or bool(named),
     )
+    if query.since is not None and query.until is not None and query.since >= query.until:
+        raise ConfigurationError(f"--since {since} is not before --until {until}: nothing lies between them")
     unreadable: list[str] = []
     with _written(output) as stream:
         asyncio.run(_export(database_url, query, stream, unreadable, content=content))

@@ -6,12 +6,16 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from offpath.errors import ConfigurationError, ModelError
 from offpath.hooks.component import Component
 from offpath.hooks.registry import HookRegistry
+from offpath.posthooks.builtin import Builtins
 from offpath.settings import Settings
+
+if TYPE_CHECKING:
+    from offpath.posthooks.notification.configuration import Notifications
 
 _STAND_IN = {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": "http://127.0.0.1/v1"}
 """What the environment will hold once the offline model has started."""
@@ -22,6 +26,9 @@ class Checked(Protocol):
 
     @property
     def registry(self) -> HookRegistry: ...
+
+    @property
+    def builtins(self) -> Builtins: ...
 
 
 def check_startup(service: Checked, settings: Settings) -> None:
@@ -39,8 +46,23 @@ def check_startup(service: Checked, settings: Settings) -> None:
         problem = _model_problem(component, environ)
         if problem is not None:
             concerned.setdefault(problem, []).append(f'{component.kind} "{component.id}"')
+    if service.builtins.notification is not None:
+        _check_channels(service.builtins.notification)
     if concerned:
         raise ConfigurationError("; ".join(f"{_listed(names)}: {problem}" for problem, names in concerned.items()))
+
+
+def _check_channels(notifications: Notifications) -> None:
+    """
+    Raises:
+        ConfigurationError: Messages to a channel could never arrive.
+    """
+    from offpath.posthooks.notification.apprise_channel import problem_of
+
+    for channel in notifications.channels:
+        problem = problem_of(channel.url) if channel.key is None else None
+        if problem is not None:
+            raise ConfigurationError(f'OFFPATH_NOTIFY_URLS: channel "{channel.name}": {problem}')
 
 
 def check_port(host: str, port: int, *, otherwise: str) -> None:

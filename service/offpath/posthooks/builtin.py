@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from offpath.errors import ConfigurationError
 from offpath.hooks.component import Component
 from offpath.hooks.hook import HookFunction
 from offpath.settings import Settings
@@ -77,6 +78,7 @@ def builtin_hooks(
 
         notification = notifications(settings)
         if notification is not None:
+            _check_cost(notification, settings)
             hooks.append(notification_hook(notification))
             home = next(iter(components), None)
             notices = notification.rules(*((home.kind, home.id) if home is not None else ("agent", "")))
@@ -107,6 +109,18 @@ def builtin_hooks(
         analytics=settings.analytics,
         notification=notification,
     )
+
+
+def _check_cost(notification: Notifications, settings: Settings) -> None:
+    """
+    Raises:
+        ConfigurationError: Somebody wants to be told of costs, and nobody counts them.
+    """
+    if not settings.analytics and any("cost_above" in channel.on for channel in notification.channels):
+        raise ConfigurationError(
+            "cost_above is to be told of, and what a run costs is known with OFFPATH_ANALYTICS=true only: set it, or "
+            "take cost_above out of OFFPATH_NOTIFY_ON"
+        )
 
 
 def _model(component: Component) -> str:

@@ -106,8 +106,8 @@ class Bookkeeping:
         if data.notices is not None:
             notifying = Notifying(ledger, data.notices, self._engine)
             duties.append(_Duty("notices", _NOTIFY_SECONDS, notifying.turn))
-        if data.strip:
-            duties.append(_Duty("content that is kept no longer", _STRIP_SECONDS, lambda: _strip(ledger)))
+        # Always: runs may be marked from a time when OFFPATH_STORE_CONTENT said so.
+        duties.append(_Duty("content that is kept no longer", _STRIP_SECONDS, lambda: _strip(ledger)))
         planner = Planner(data)
         if planner.rules.of_sessions:
             known = {info.id: info for info in hooks.infos}

@@ -16,7 +16,9 @@ from offpath.posthooks.evaluation.session import SessionWork, session_work, with
 from offpath.runs.record import decode_record
 from offpath.storage.ledger import Ledger
 
-_ROWS: Final = 50
+LATE: Final = 86_400.0
+"""Seconds for which a session may wait to be evaluated, for instance while no worker is alive."""
+_ROWS: Final = 200
 
 
 class QuietSessions:
@@ -41,7 +43,9 @@ class QuietSessions:
         while found := await self._ledger.quiet_sessions(now - self._rules.quiet, limit=_ROWS):
             plans = await self._ledger.plans([run_id for _, run_id in found])
             for session_id, run_id in found:
-                if (plan := plans.get(run_id)) is not None:
+                plan = plans.get(run_id)
+                # Those of long ago are history: whoever switches an evaluator on does not ask for all of it.
+                if plan is not None and plan.created_at + plan.duration > now - self._rules.quiet - LATE:
                     await self._plan(session_id, plan)
             # Last: after a crash they are found again, and what is planned already stays as it is.
             await self._ledger.mark_sessions([session_id for session_id, _ in found], now)

@@ -15,7 +15,7 @@ from offpath.posthooks.evaluation.enabled import enable
 from offpath.posthooks.evaluation.sampling import draw
 from offpath.settings import Settings
 from offpath.testing import FakeModel, ServiceTester
-from offpath.worker import bookkeeping
+from offpath.worker import bookkeeping, quiet_sessions
 from offpath_evaluators import EvaluationContext, Score, evaluator
 
 SEEN: list[EvaluationContext] = []
@@ -89,7 +89,7 @@ async def test_two_runs_are_one_conversation(tmp_path: Path) -> None:
         by_id = {context.id: context for context in SEEN}
         assert by_id.keys() == {"talk", "another"}
         assert len(SEEN) == 2
-        assert (by_id["talk"].input, by_id["talk"].output) == ("Good morning", "support 1")
+        assert (by_id["talk"].input, by_id["talk"].output) == ("Good morning", "support 0\n\nsupport 1")
         contents = [message["content"] for message in by_id["talk"].messages or () if message["role"] == "user"]
         assert contents == ["Good morning", "And good night"]
         assert await summed(tester) == {"scored": 2}
@@ -164,3 +164,12 @@ async def test_what_was_planned_before_a_crash_is_not_planned_twice(tmp_path: Pa
             await tester.drain()
             assert len(SEEN) == 1
             assert await summed(tester) == {"scored": 1}
+
+
+async def test_conversations_of_long_ago_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiet_sessions, "LATE", -1.0)  # so that a second ago is long ago
+    async with conversations(tmp_path, enable(whole, scope="session", quiet=0.3)) as tester:
+        run_id = await run(tester, "talk", "Good morning")
+        await asyncio.sleep(1.5)
+        assert "whole" not in await evaluations(tester, run_id)
+        assert SEEN == []

@@ -156,7 +156,7 @@ def _chosen(choice: Choice, where: str) -> str:
 
 
 def _twice(where: str, name: str) -> str:
-    return f"{where}: two evaluators are called {name!r}; give one of them a name of its own: other_{name}={name}"
+    return f"{where}: two evaluators are called {name!r}; give one of them a name of its own: my_{name}=..."
 
 
 def _check_names(options: Mapping[str, Mapping[str, str]], wanted: Collection[str], gone: Collection[str]) -> None:

@@ -50,7 +50,7 @@ def run_context(record: RunRecord, tools: Sequence[Json] | None = None) -> Evalu
 def session_context(
     session_id: str, records: Sequence[RunRecord], tools: Sequence[Json] | None = None
 ) -> EvaluationContext:
-    """A conversation as evaluators see it: the input of its first run, the output of its last, the messages of all.
+    """A conversation as evaluators see it: the input of its first run, all its answers as the output, all its messages.
 
     Args:
         records: Its runs, oldest first, at least one.
@@ -62,7 +62,7 @@ def session_context(
     return EvaluationContext(
         id=session_id,
         input=_input(first),
-        output=_output(last.output),
+        output=_answers(outputs),
         context=_passages(outputs),
         reference=_reference(given),
         messages=_messages(outputs),
@@ -72,6 +72,12 @@ def session_context(
         usage=_usage(outputs),
         metadata={**metadata, "runs": len(records)},
     )
+
+
+def _answers(outputs: Sequence[RunOutput]) -> str | None:
+    """All that was answered, in order: what must not be said at the end must not be said in the middle either."""
+    found = [text for output in outputs if (text := _output(output)) is not None]
+    return "\n\n".join(found) if found else None
 
 
 def input_text(content: Any) -> str:

@@ -192,7 +192,7 @@ def test_a_conversation() -> None:
         return record(output, f"question {number}")
 
     found = session_context("s1", [turn(1), turn(2), turn(3)])
-    assert (found.id, found.input, found.output) == ("s1", "question 1", "answer 3")
+    assert (found.id, found.input, found.output) == ("s1", "question 1", "answer 1\n\nanswer 2\n\nanswer 3")
     assert found.messages is not None
     assert [message["role"] for message in found.messages] == ["system", *["user", "assistant"] * 3]
     assert found.context == ("page 1", "page 2", "page 3")
