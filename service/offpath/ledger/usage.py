@@ -83,7 +83,8 @@ def judge_deltas(plan: RunPlan, row: EvaluationRow) -> Deltas:
     if row.stand_in:
         sums["pricing"] = {"stand_in": row.judge_calls}
     elif row.cost is None:
-        sums["pricing"] = {"unpriced": row.judge_calls}
+        if row.input_tokens or row.output_tokens:  # without an answer there is nothing to price
+            sums["pricing"] = {"unpriced": row.judge_calls}
     else:
         sums |= {"cost": round(row.cost * NANO), "pricing": {"priced": row.judge_calls}}
     return _rows(plan, "component", "", {"judge": sums})

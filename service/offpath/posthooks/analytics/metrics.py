@@ -27,7 +27,8 @@ def record_judge_metrics(row: EvaluationRow) -> None:
     model = row.judge_model or ""
     if row.cost is not None:
         shown.cost.add(row.cost, purpose="judge", request_model=model)
-    else:
+    elif row.input_tokens or row.output_tokens:
+        # Without an answer there is nothing to price.
         shown.cost_unpriced.add(row.judge_calls, request_model=model)
 
 

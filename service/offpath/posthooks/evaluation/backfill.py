@@ -25,7 +25,7 @@ from offpath.runs.record import RunRecord, decode_record
 from offpath.runs.status import ComponentKind
 from offpath.storage.ledger import Ledger, RunQuery
 from offpath.storage.store import RunRow
-from offpath_evaluators.evaluation import Evaluation
+from offpath_evaluators.evaluation import Evaluation, Provenance
 from offpath_evaluators.execution import assess
 from offpath_evaluators.judge.judge import Judge
 from offpath_evaluators.judge.record import fingerprint_of
@@ -36,6 +36,8 @@ MOST_FAILURES: Final = 20
 """Times in a row that a judge may be away before no judge is asked any more."""
 _LEFT_OUT: Final[frozenset[State]] = frozenset({"sampled_out", "filtered"})
 _RESULTS: Final[frozenset[State]] = frozenset({"scored", "abstained", "not_applicable"})
+_NOT_KEPT: Final = "the run's content is not kept (OFFPATH_STORE_CONTENT), so there is nothing to evaluate"
+_UNREADABLE: Final = "the run's record cannot be read; a newer version of offpath may have written it"
 
 Outcome = Literal["evaluated", "known", "left_out", "waiting", "without_content", "unreadable", "put_off"]
 """What becomes of one evaluation of one run. known: there is such a result. left_out: by a filter, or by chance.
@@ -53,21 +55,41 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class _Due:
+    """An evaluation that is to be made of a run."""
+
+    probability: float
+    """With which such a run is chosen."""
+    otherwise: PlanEntry | None
+    """The entry if nothing comes of it; None: the run is newly drawn, and counts as one without a score."""
+
+
+@dataclass(frozen=True)
 class _Work:
     """What is to be done about one run."""
 
     entries: dict[str, PlanEntry]
     """That change without an assessment."""
-    chances: dict[str, float]
-    """The evaluations that are to be made, with the probability with which such a run is chosen."""
+    due: dict[str, _Due]
+    stored: frozenset[tuple[str, str]]
+    """Name and fingerprint of the results that there are."""
+
+
+@dataclass
+class _Found:
+    """What came of it."""
+
+    entries: dict[str, PlanEntry] = field(default_factory=dict)
+    rows: list[EvaluationRow] = field(default_factory=list)
 
 
 class Backfill:
     """Walks through stored runs, evaluates them, and stores the results.
 
     Each run is planned as if it ended now: the filters and rates that are in force decide, and where a higher rate
-    takes the place of a lower one, the run counts with the higher one. A run with a result of the same fingerprint is
-    passed over, so that a backfill that was cut off goes on where it was.
+    takes the place of a lower one, the run counts with the higher one. That holds whether it can be evaluated now or
+    not: one that is drawn and cannot be counts as one without a score, until a later backfill evaluates it. A run with
+    a result of the same fingerprint is passed over, so that a backfill that was cut off goes on where it was.
 
     Args:
         ledger: Open.
@@ -99,6 +121,8 @@ class Backfill:
         self._tools = tools
         self._told = told
         self._failures = 0
+        self._away: Evaluation | None = None
+        """What the judge that is away left of the last assessment; None: it is not away, as far as is known."""
 
     async def run(self, query: RunQuery, advance: Callable[[int], None] = lambda _: None) -> None:
         """Evaluate the runs that a query finds, oldest first.
@@ -137,7 +161,7 @@ class Backfill:
         self, row: RunRow, plan: RunPlan | None, results: Sequence[EvaluationRow], advance: Callable[[int], None]
     ) -> None:
         work = self._work(row, plan, results)
-        if work.entries or work.chances:
+        if work.entries or work.due:
             await self._do(row, plan, work)
         self.progress.runs += 1
         advance(1)
@@ -146,7 +170,7 @@ class Backfill:
 
     def _work(self, row: RunRow, plan: RunPlan | None, results: Sequence[EvaluationRow]) -> _Work:
         entries: dict[str, PlanEntry] = {}
-        chances: dict[str, float] = {}
+        due: dict[str, _Due] = {}
         planned = self._rules.entries(
             run_id=row.run_id,
             session_id=row.session_id,
@@ -158,26 +182,33 @@ class Backfill:
         )
         for name, now in planned.items():
             before = None if plan is None else plan.entries.get(name)
+            drawn = before is not None and before.state not in _LEFT_OUT
             if now.state in _LEFT_OUT:
                 self.progress.outcomes["left_out"] += 1
-                if before is None:
+                if before is None or (before.state == "filtered" and now.state == "sampled_out"):
                     entries[name] = now
                 continue
-            drawn = before is not None and before.state not in _LEFT_OUT
-            chance = max(before.probability, now.probability) if before is not None and drawn else now.probability
-            if before is not None and before.state == "pending":
+            if before is None or not drawn:
+                stays, chance = None, now.probability
+            else:
+                chance = max(before.probability, now.probability)
+                stays = msgspec.structs.replace(before, probability=chance)
+            if stays is not None and stays.state == "pending":
                 self.progress.outcomes["waiting"] += 1
-                entries[name] = msgspec.structs.replace(before, probability=chance)
+                entries[name] = stays
                 continue
-            known = None if self._again else self._known(name, results)
-            if known is None:
-                chances[name] = chance
+            known = self._known(name, results)
+            if known is not None and not self._again:
+                self.progress.outcomes["known"] += 1
+                entries[name] = entry_of(known, chance, now.hook)
                 continue
-            self.progress.outcomes["known"] += 1
-            entries[name] = entry_of(known, chance, now.hook)
+            if known is not None and (stays is None or stays.state not in _RESULTS):
+                stays = entry_of(known, chance, now.hook)
+            due[name] = _Due(chance, stays)
         if plan is not None:
             entries = {name: entry for name, entry in entries.items() if plan.entries.get(name) != entry}
-        return _Work(entries, chances)
+        stored = frozenset((each.name, each.fingerprint) for each in results if each.state in _RESULTS)
+        return _Work(entries, due, stored)
 
     def _known(self, name: str, results: Sequence[EvaluationRow]) -> EvaluationRow | None:
         """A result that another assessment would only repeat."""
@@ -200,66 +231,113 @@ class Backfill:
         try:
             record = decode_record(row.record)
         except ValueError:  # msgspec's errors are ones
-            self.progress.outcomes["unreadable"] += max(len(work.chances), 1)
-            return
-        rows: list[EvaluationRow] = []
-        if work.chances and not has_content(record):
-            self.progress.outcomes["without_content"] += len(work.chances)
-        elif work.chances:
-            rows = await self._assessed(row.run_id, record, work.chances)
-        entries = {
-            **work.entries,
-            **{each.name: entry_of(each, each.probability, self._enabled[each.name].hook) for each in rows},
-        }
-        if not entries:
-            return
-
+            record = None
+        if not work.due:
+            found = _Found()
+        elif record is None:
+            found = self._in_vain(row.run_id, work.due, "unreadable", _UNREADABLE)
+        elif not has_content(record):
+            found = self._in_vain(row.run_id, work.due, "without_content", _NOT_KEPT)
+        else:
+            found = await self._assessed(row.run_id, record, work)
+        entries, rows = work.entries | found.entries, bounded(found.rows)
         seen = {} if plan is None else plan.entries
+        if not rows and all(seen.get(name) == entry for name, entry in entries.items()):
+            return
 
         def change(plan: RunPlan | None) -> Change:
-            now = msgspec.structs.replace(empty_plan(record.output), status=row.status.value) if plan is None else plan
-            stale = {name for name, entry in entries.items() if _is_stale(entry, seen.get(name), now.entries.get(name))}
-            return amended(now, {name: entry for name, entry in entries.items() if name not in stale}, rows)
+            now = _new_plan(row, record) if plan is None else plan
+            settled = {name: _settled(entry, seen.get(name), now.entries.get(name)) for name, entry in entries.items()}
+            return amended(now, settled, [each for each in rows if _is_stored(each, settled[each.name])])
 
         await self._ledger.amend(row.run_id, change)
 
-    async def _assessed(self, run_id: str, record: RunRecord, chances: Mapping[str, float]) -> list[EvaluationRow]:
-        """The results that are to be stored."""
+    async def _assessed(self, run_id: str, record: RunRecord, work: _Work) -> _Found:
         context = run_context(record, self._tools(record.output.kind, record.output.component_id))
         by_model: dict[str | None, list[EnabledEvaluator]] = {}
-        for name in chances:
+        for name in work.due:
             each = self._enabled[name]
             by_model.setdefault(each.judge_model if each.judged else None, []).append(each)
-        rows: list[EvaluationRow] = []
+        found = _Found()
         for model, chosen in by_model.items():
             if model is not None and self.progress.stopped is not None:
-                self.progress.outcomes["put_off"] += len(chosen)
+                self._put_off(run_id, {each.name: work.due[each.name] for each in chosen}, found)
                 continue
             judge = None if model is None else self._judges[model]
-            found = await assess(context, [each.instance for each in chosen], judge)
-            now = time.time()
-            rows += [
-                evaluation_row(run_id, result, probability=chances[result.name], evaluated_at=now)
-                for result in found
-                if self._counts(result)
-            ]
-        return bounded(rows)
+            for result in await assess(context, [each.instance for each in chosen], judge):
+                self._take(run_id, result, work, found)
+        return found
 
-    def _counts(self, result: Evaluation) -> bool:
-        """Whether a result is one: not if the judge was away, or its budget used up."""
-        put_off = result.state == "failed" and (result.retry_after is not None or result.reason == "budget")
-        if not put_off:
+    def _take(self, run_id: str, result: Evaluation, work: _Work, found: _Found) -> None:
+        """Note one result; no result is one that the budget or a judge that is away kept from being made."""
+        name, due, judged = result.name, work.due[result.name], self._enabled[result.name].judged
+        hook = self._enabled[name].hook
+        row = evaluation_row(run_id, result, probability=due.probability, evaluated_at=time.time())
+        if result.state == "failed" and (result.retry_after is not None or row.state == "budget"):
+            self.progress.outcomes["put_off"] += 1
+            if judged:
+                self._note_failure(result)
+            if due.otherwise is not None:
+                found.entries[name] = due.otherwise
+            elif row.state == "budget":
+                found.entries[name] = PlanEntry("budget", due.probability, hook)
+            else:
+                found.entries[name] = entry_of(row, due.probability, hook)
+                found.rows.append(row)
+            return
+        if judged and result.provenance.judge_calls:
             self._failures = 0
-            self.progress.outcomes["evaluated"] += 1
-            self._told(result)
-            return True
-        self.progress.outcomes["put_off"] += 1
+        self.progress.outcomes["evaluated"] += 1
+        self._told(result)
+        found.entries[name] = entry_of(row, due.probability, hook)
+        if row.state == "failed" and due.otherwise is not None and due.otherwise.state in _RESULTS:
+            # Another attempt that came to nothing takes no score away.
+            found.entries[name] = due.otherwise
+        if row.state in _RESULTS or (name, row.fingerprint) not in work.stored:
+            found.rows.append(row)
+
+    def _note_failure(self, result: Evaluation) -> None:
         self._failures += 1
+        if self.progress.stopped is not None:
+            return
         if result.reason == "budget":
             self.progress.stopped = "the judge's budget is used up"
         elif self._failures >= MOST_FAILURES:
+            self._away = result
             self.progress.stopped = f"the judge could not be asked {MOST_FAILURES} times in a row: {result.explanation}"
-        return False
+
+    def _put_off(self, run_id: str, due: Mapping[str, _Due], found: _Found) -> None:
+        """What is not tried any more, once the budget is used up or the judge has been away for too long."""
+        self.progress.outcomes["put_off"] += len(due)
+        if self._away is None:
+            found.entries |= {
+                name: each.otherwise or PlanEntry("budget", each.probability, self._enabled[name].hook)
+                for name, each in due.items()
+            }
+            return
+        self._missing(run_id, due, self._away.reason or "judge_unavailable", self.progress.stopped or "", found)
+
+    def _in_vain(
+        self, run_id: str, due: Mapping[str, _Due], outcome: Literal["unreadable", "without_content"], why: str
+    ) -> _Found:
+        self.progress.outcomes[outcome] += len(due)
+        found = _Found()
+        self._missing(run_id, due, outcome, why, found)
+        return found
+
+    def _missing(self, run_id: str, due: Mapping[str, _Due], reason: str, why: str, found: _Found) -> None:
+        """Those that are newly drawn and cannot be evaluated now have failed; the others stay as they are."""
+        for name, each in due.items():
+            if each.otherwise is not None:
+                found.entries[name] = each.otherwise
+                continue
+            enabled = self._enabled[name]
+            evaluator = enabled.instance.evaluator
+            provenance = Provenance(evaluator.name, evaluator.version, enabled.instance.settings_hash, 0.0)
+            failed = Evaluation(name, "failed", evaluator.subject, None, reason, provenance, explanation_of_reason=why)
+            row = evaluation_row(run_id, failed, probability=each.probability, evaluated_at=time.time())
+            found.entries[name] = entry_of(row, each.probability, enabled.hook)
+            found.rows.append(row)
 
 
 def entry_of(row: EvaluationRow, probability: float, hook: str) -> PlanEntry:
@@ -273,14 +351,50 @@ def entry_of(row: EvaluationRow, probability: float, hook: str) -> PlanEntry:
         passed=row.passed,
         label=row.label,
         evaluated_at=row.evaluated_at,
+        stand_in=row.stand_in,
     )
 
 
-def _is_stale(entry: PlanEntry, seen: PlanEntry | None, now: PlanEntry | None) -> bool:
-    """Whether what came in between, such as the end of a job, beats an entry that was made from what was seen."""
+def _new_plan(row: RunRow, record: RunRecord | None) -> RunPlan:
+    """A plan for a run that ended without one."""
+    if record is not None:
+        return msgspec.structs.replace(empty_plan(record.output), status=row.status.value)
+    return RunPlan(
+        run_id=row.run_id,
+        session_id=row.session_id,
+        component_kind=row.kind,
+        component_id=row.component_id,
+        component_name=row.component_name,
+        nested=row.parent_run_id is not None,
+        created_at=row.created_at,
+        status=row.status.value,
+        duration=0.0,
+        error_type="",
+        traceparent="",
+        entries={},
+        counted=True,
+    )
+
+
+def _settled(entry: PlanEntry, seen: PlanEntry | None, now: PlanEntry | None) -> PlanEntry:
+    """The entry that is written, where something may have come in between, such as the end of a job.
+
+    Args:
+        entry: Made from what was seen.
+        now: The one that there is.
+    """
     if now is None or now == seen:
-        return False
-    return not entry.evaluated_at or now.evaluated_at > entry.evaluated_at
+        return entry
+    if entry.state in _LEFT_OUT or now.state in _LEFT_OUT:
+        return now if entry.state in _LEFT_OUT else entry
+    in_vain = now.state in _RESULTS and entry.state not in _RESULTS
+    newer = now if in_vain or not entry.evaluated_at or now.evaluated_at > entry.evaluated_at else entry
+    return msgspec.structs.replace(newer, probability=max(entry.probability, now.probability))
+
+
+def _is_stored(row: EvaluationRow, entry: PlanEntry) -> bool:
+    """Whether a result is kept beside the entry that is written: not if it took the place of the one that this is about."""
+    return row.fingerprint != entry.fingerprint or row.evaluated_at == entry.evaluated_at
 
 
 async def _some_done(under_way: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:

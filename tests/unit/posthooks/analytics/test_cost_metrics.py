@@ -67,7 +67,8 @@ def test_cost_of_runs_is_counted_by_the_model_that_was_asked(values: Values) -> 
 
 def test_cost_of_judges_is_apart(values: Values) -> None:
     record_judge_metrics(row(cost=0.5))
-    record_judge_metrics(row(cost=None))
+    record_judge_metrics(row(cost=None, input_tokens=100))
+    record_judge_metrics(row(cost=None))  # no answer came
     record_judge_metrics(row(cost=None, stand_in=True))
     record_judge_metrics(row(judge_calls=0))
     assert values("offpath.cost") == {("j", "judge"): 0.5}
