@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -78,7 +79,19 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most this many."
 
 def main() -> None:
     """The entry point."""
-    app(prog_name="offpath")
+    try:
+        app(prog_name="offpath")
+    except SystemExit as end:
+        _leave(end.code)
+        raise
+
+
+def _leave(code: object) -> None:
+    """End now if a thread is held, which the interpreter would wait for: by a channel that never ends its answer."""
+    if any(thread.name.startswith("asyncio_") and not thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 @app.callback()

@@ -382,3 +382,20 @@ async def test_a_ledger_that_is_closed_says_so(bench: LedgerBench) -> None:
     with pytest.raises(StorageError, match="open"):
         await ledger.plans(["r1"])
     assert sums_key("tone", make_plan("r1")).value == "tone"
+
+
+async def test_a_session_is_called_after_nothing_that_was_deleted(bench: LedgerBench) -> None:
+    session = make_session("s1", name="what was said first")
+    for number, run_id in enumerate(("r1", "r2")):
+        run = make_run(run_id, session, created_at=float(NOON + number))
+        await bench.store.finish(run, session, [])
+    assert await bench.store.delete_run("r2")
+    assert await named(bench) == "what was said first"
+    assert await bench.store.delete_run("r1")
+    assert await named(bench) is None
+
+
+async def named(bench: LedgerBench) -> str | None:
+    found, _ = await bench.store.conversation("s1", 1)
+    assert found is not None
+    return found.name

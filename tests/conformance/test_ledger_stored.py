@@ -12,6 +12,7 @@ import pytest
 
 from conformance.conftest import ADAPTERS
 from conformance.ledger_bench import (
+    NOON,
     LedgerBench,
     make_evaluation,
     make_plan,
@@ -270,3 +271,11 @@ async def test_many_who_spend_at_once_never_spend_too_much(bench: LedgerBench) -
     await asyncio.gather(*(spend(dice.randint(1, 120)) for _ in range(100)))
     assert sum(granted) == await bench.ledger.spent(window) <= limit
     assert len(granted) > 5
+
+
+async def test_what_a_user_said_of_others_runs_goes_with_the_user(bench: LedgerBench) -> None:
+    await bench.finish(None, run=make_run("r1", created_at=float(NOON)))
+    for number, author in enumerate(("ada", "grace")):
+        assert await bench.ledger.add_feedback(Feedback(str(number), "r1", float(NOON), author, "thumb", 1.0))
+    await bench.store.delete_user("ada")
+    assert [found.author for found in (await bench.ledger.feedback(["r1"]))["r1"]] == ["grace"]

@@ -22,6 +22,7 @@ from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.plan import PlanEntry, RunPlan
 from offpath.ledger.rollup import DAY, Sums, add
 from offpath.offline import OfflineModel
+from offpath.posthooks.evaluation import backfill
 from offpath.storage.database import SqliteDb
 from offpath.storage.ledger import Ledger
 from offpath.storage.store import RunRow
@@ -209,8 +210,12 @@ def test_judged_evaluators_ask_the_judge_within_the_budget(
     done = project.run(*COMMAND, "helpfulness,pii", "--concurrency", "1")
     assert done.exit_code == 1, done.output
     assert "the judge's budget is used up" in done.output
-    evaluated = [run for run in range(6) if "helpfulness" in stored.plan(f"run-{run}").entries]
+    evaluated = [run for run in range(6) if stored.plan(f"run-{run}").entries["helpfulness"].state == "scored"]
     assert 0 < len(evaluated) < 6
+    # The others were to be evaluated, too.
+    summary = stored.summary("helpfulness")
+    assert summary.states == {"scored": len(evaluated), "budget": 6 - len(evaluated)}
+    assert summary.coverage == pytest.approx(len(evaluated) / 6)
     assert 0 < stored.spent() <= 80_000_000
     assert stored.summary("pii").states == {"scored": 6}
     monkeypatch.setenv("OFFPATH_JUDGE_BUDGET_USD", "1000")
@@ -229,7 +234,29 @@ def test_a_judge_that_is_away_puts_runs_off(project: Project, stored: Stored, mo
     done = project.run(*COMMAND, "helpfulness", "--option", "helpfulness.timeout=3")
     assert done.exit_code == 1, done.output
     assert "1 evaluations were put off" in done.output
-    assert stored.results("run") == []
+    (row,) = stored.results("run")
+    assert (row.state, row.reason) == ("failed", "judge_unavailable")
+    summary = stored.summary("helpfulness")
+    assert (summary.states, summary.population, summary.coverage) == ({"failed": 1}, 1, 0)
+
+
+def test_a_judge_that_stays_away_is_not_asked_for_every_run(
+    project: Project, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rules have results meanwhile."""
+    stored.add(*(planned_run(f"run-{number}", content="Well.") for number in range(4)))
+    monkeypatch.setattr(backfill, "MOST_FAILURES", 2)
+    monkeypatch.setenv("OFFPATH_JUDGE_MODEL", "stand-in")
+    monkeypatch.setenv("OFFPATH_JUDGE_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OFFPATH_JUDGE_API_KEY", "offline")
+    done = project.run(*COMMAND, "pii,helpfulness", "--option", "helpfulness.timeout=1", "--concurrency", "1")
+    assert done.exit_code == 1, done.output
+    assert "could not be asked 2 times in a row" in done.output
+    assert stored.summary("pii").states == {"scored": 4}
+    assert stored.summary("helpfulness").states == {"failed": 4}
+    (row,) = [row for row in stored.results("run-3") if row.name == "helpfulness"]
+    assert row.reason == "judge_unavailable"
+    assert "2 times in a row" in (row.explanation or "")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,9 @@ class VersionDocument(Document):
     scored: int
     evaluated_at: float = Field(description="The last of them, in seconds since the epoch.")
     coverage: float
-    stand_in: int = Field(0, description="Runs judged by the offline stand-in: their scores say nothing about the answers.")
+    stand_in: int = Field(
+        0, description="Runs judged by the offline stand-in: their scores say nothing about the answers."
+    )
     pass_rate: EstimateDocument | None = None
     mean: EstimateDocument | None = None
     labels: dict[str, float] = Field({}, description="Weighted shares.")
@@ -125,7 +127,9 @@ class SummaryGroupDocument(Document):
     population: float = Field(description="How many runs the evaluator is for, as the weights estimate it.")
     fingerprint: str | None = Field(None, description="The newest version.")
     coverage: float | None = Field(None, description="Weighted share of them that the newest version has scored.")
-    stand_in: int = Field(0, description="Runs judged by the offline stand-in: their scores say nothing about the answers.")
+    stand_in: int = Field(
+        0, description="Runs judged by the offline stand-in: their scores say nothing about the answers."
+    )
     pass_rate: EstimateDocument | None = None
     mean: EstimateDocument | None = None
     labels: dict[str, float] = Field({}, description="Weighted shares among the scored runs.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -11,7 +12,13 @@ from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.evaluation_sums import evaluation_deltas
 from offpath.ledger.plan import PlanEntry, RunPlan
 from offpath.ledger.rollup import add
+from offpath.ledger.state import State
 from offpath.runs.output import RunOutput
+
+LEFT_OUT: Final[frozenset[State]] = frozenset({"sampled_out", "filtered"})
+"""Not drawn."""
+RESULTS: Final[frozenset[State]] = frozenset({"scored", "abstained", "not_applicable"})
+"""Evaluated, with something to show for it."""
 
 
 def empty_plan(output: RunOutput) -> RunPlan:
@@ -50,3 +57,34 @@ def amended(plan: RunPlan, entries: Mapping[str, PlanEntry], evaluations: Iterab
             for key, sums in evaluation_deltas(plan, name, plan.entries.get(name), entry).items():
                 add(change.deltas.setdefault(key, {}), sums)
     return change
+
+
+def entry_of(row: EvaluationRow, probability: float, hook: str) -> PlanEntry:
+    """The entry of a run whose current result this is."""
+    return PlanEntry(
+        state=row.state,
+        probability=probability,
+        hook=hook,
+        fingerprint=row.fingerprint,
+        value=row.value,
+        passed=row.passed,
+        label=row.label,
+        evaluated_at=row.evaluated_at,
+        stand_in=row.stand_in,
+    )
+
+
+def settled(entry: PlanEntry, seen: PlanEntry | None, now: PlanEntry | None) -> PlanEntry:
+    """The entry that is written, where something may have come in between, such as the end of a job.
+
+    Args:
+        entry: Made from what was seen.
+        now: The one that there is.
+    """
+    if now is None or now == seen:
+        return entry
+    if entry.state in LEFT_OUT or now.state in LEFT_OUT:
+        return now if entry.state in LEFT_OUT else entry
+    in_vain = now.state in RESULTS and entry.state not in RESULTS
+    newer = now if in_vain or not entry.evaluated_at or now.evaluated_at > entry.evaluated_at else entry
+    return msgspec.structs.replace(newer, probability=max(entry.probability, now.probability))

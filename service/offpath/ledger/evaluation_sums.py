@@ -6,6 +6,7 @@ The sums of an evaluator, of one hour or day and one component:
     weights                 the same, each run counted 1 / probability times; without runs that were not drawn
     fp                      by fingerprint, of scored runs only:
       n, latest               how many; when the last of them was evaluated, in whole seconds since the epoch
+      cw                      the sum of their w
       s                       how many of them the offline stand-in judged
       j, y                    how many passed or failed; how many passed
       w, w2, wy, w2y          over the same: the sums of w, w^2, w y and w^2 y, with w = 1 / probability and y = passed
@@ -87,7 +88,7 @@ def tenth(value: float) -> str:
 
 def _result_sums(entry: PlanEntry, weight: float) -> Sums:
     square = weight * weight
-    sums: Sums = {"n": 1, LATEST: int(entry.evaluated_at)}
+    sums: Sums = {"n": 1, "cw": _exact(weight), LATEST: int(entry.evaluated_at)}
     if entry.stand_in:
         sums["s"] = 1
     if entry.passed is not None:

@@ -117,7 +117,8 @@ class Settings(BaseSettings):
         default="full", json_schema_extra=STORAGE
     )
     """What is kept of the content of runs: `full` keeps it; `until_hooks_done` removes it when all hooks of the run
-    have ended; `none` never stores it, so that background hooks see no content and sessions have no memory."""
+    have ended (what your code keeps in a session's state stays); `none` never stores it, so that background hooks see
+    no content and sessions have no memory."""
 
     max_message_bytes: int = Field(default=1_000_000, ge=1, json_schema_extra=LIMITS)
     """Most bytes of a run's message, in UTF-8. Larger ones are answered with 413."""

@@ -50,6 +50,13 @@ _LEDGER: Final = (
 )
 """What the built-in hooks know of a run; the sums stay, which are numbers only."""
 _USER_SUMS: Final = "DELETE FROM rollups WHERE facet = 'user' AND value = ?"
+_FORGET_NAME: Final = (
+    # A session is called after what was said first.
+    "UPDATE sessions SET name = NULL WHERE name IS NOT NULL "
+    "AND session_id = (SELECT session_id FROM runs WHERE run_id = ?1) "
+    "AND NOT EXISTS (SELECT 1 FROM runs AS r JOIN runs AS d ON d.run_id = ?1 WHERE r.session_id = d.session_id "
+    "AND r.parent_run_id IS NULL AND r.created_at < d.created_at)"
+)
 _CHECKPOINT_TRIES: Final = 200
 
 
@@ -79,6 +86,7 @@ def delete_batch(connection: sqlite3.Connection, runs: str, value: str, sessions
     removed_sessions = connection.execute(sessions, (value,)).rowcount if done and sessions else 0
     if done and runs == USER_RUNS:
         connection.execute(_USER_SUMS, (value,))
+        connection.execute("DELETE FROM feedback WHERE author = ?", (value,))
     return Batch(done, removed_sessions, deleted, cancelled, tuple(payloads))
 
 
@@ -94,6 +102,7 @@ def delete_run(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, l
         connection.execute(statement, (run_id,))
     # Keys begin with the run's id, so their unique index finds a run's jobs.
     keys = (f"{run_id}:", f"{run_id};", run_id)
+    connection.execute(_FORGET_NAME, (run_id,))
     jobs = connection.execute(_CANCEL_JOBS, (time.time(), *keys)).rowcount
     connection.execute(_CLEAR_RESULTS, keys)
     connection.execute("DELETE FROM idempotency_keys WHERE run_id = ?", (run_id,))

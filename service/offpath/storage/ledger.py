@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -88,8 +88,18 @@ class Ledger(Protocol):
     async def evaluations(self, run_ids: Sequence[str]) -> dict[str, list[EvaluationRow]]:
         """All stored results by run, oldest first; runs without any are missing."""
 
-    async def failed_runs(self, name: str, since: float, limit: int) -> list[str]:
-        """The newest runs since then whose result under this name did not pass: ids."""
+    async def failed_runs(
+        self, name: str, since: float, until: float, wanted: Mapping[tuple[str, str] | None, int]
+    ) -> dict[tuple[str, str] | None, list[str]]:
+        """The newest runs with `since <= created_at < until` whose current result under this name did not pass, found
+        among the newest 50,000 failed results.
+
+        Args:
+            wanted: How many at most of each component (kind and id); None stands for all runs together.
+
+        Returns:
+            Their ids, the newest first.
+        """
 
     # People.
 

@@ -12,6 +12,7 @@ from offpath.ledger.plan import RunPlan
 from offpath.ledger.rollup import Grain, Measure, RollupKey, Sums
 from offpath.ledger.window import Stretch
 from offpath.storage import ledger_statements as statements
+from offpath.storage.failed_runs import FailedRuns
 from offpath.storage.ledger import RunQuery
 from offpath.storage.ledger_rows import document, evaluation_of, feedback_of, plan_of, rollup_of
 from offpath.storage.reader import Reader
@@ -34,14 +35,16 @@ def evaluations(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[
     return found
 
 
-def failed_runs(connection: sqlite3.Connection, name: str, since: float, limit: int) -> list[str]:
-    """Each run once, though it may have failed with several fingerprints."""
-    found: dict[str, None] = {}
-    for (run_id,) in connection.execute(statements.FAILED_RUNS, (name, since)):
-        if len(found) >= limit:
+def failed_runs(connection: sqlite3.Connection, failed: FailedRuns) -> dict[tuple[str, str] | None, list[str]]:
+    for span in failed.spans():
+        if failed.enough:
             break
-        found[run_id] = None
-    return list(found)
+        rows = connection.execute(statements.FAILED_RUNS, (failed.since, failed.until, failed.name, *span))
+        for run_id, evaluated_at, kind, component_id, created_at, entries in rows:
+            if not failed.take(run_id, evaluated_at, (kind, component_id), created_at, entries):
+                break
+        rows.close()
+    return failed.found()
 
 
 def feedback(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, list[Feedback]]:

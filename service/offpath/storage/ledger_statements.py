@@ -68,7 +68,10 @@ EVALUATIONS: Final = (
     "ORDER BY v.evaluated_at, v.name"
 )
 FAILED_RUNS: Final = (
-    "SELECT run_id FROM evaluations WHERE name = ? AND passed = 0 AND evaluated_at >= ? ORDER BY evaluated_at DESC"
+    "SELECT v.run_id, v.evaluated_at, p.component_kind, p.component_id, p.created_at, "
+    "CASE WHEN p.created_at >= ? AND p.created_at < ? THEN p.plan END "
+    "FROM evaluations AS v INDEXED BY ix_evaluations_failed CROSS JOIN run_plans AS p ON p.run_id = v.run_id "
+    "WHERE v.name = ? AND v.passed = 0 AND v.evaluated_at >= ? AND v.evaluated_at < ? ORDER BY v.evaluated_at DESC"
 )
 
 ADD_FEEDBACK: Final = (

@@ -77,7 +77,7 @@ def test_a_scored_run_weighs_as_many_runs_as_it_stands_for() -> None:
                 "labels": {"good": {"n": 1, "w": 4.0}},
                 "hist": {"0.5": 4.0},
             }
-            | {"n": 1, "latest": 1000, "j": 1, "y": 1, "w": 4.0, "w2": 16.0, "wy": 4.0, "w2y": 16.0}
+            | {"n": 1, "cw": 4.0, "latest": 1000, "j": 1, "y": 1, "w": 4.0, "w2": 16.0, "wy": 4.0, "w2y": 16.0}
             | {"nv": 1, "v": 0.5, "vw": 4.0, "vw2": 16.0, "wv": 2.0, "w2v": 8.0, "w2v2": 4.0}
         },
     }
@@ -95,7 +95,7 @@ def test_a_new_version_takes_the_place_of_the_old_one() -> None:
     assert without_zeros(total) == {
         "states": {"scored": 1},
         "weights": {"scored": 1.0},
-        "fp": {"f2": {"n": 1, "j": 1, "w": 1.0, "w2": 1.0}},
+        "fp": {"f2": {"n": 1, "cw": 1.0, "j": 1, "w": 1.0, "w2": 1.0}},
     }
 
 

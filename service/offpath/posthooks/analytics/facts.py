@@ -78,7 +78,8 @@ def _answered(output: RunOutput) -> bool:
     """Whether a model did, as far as can be seen: messages may have been left out of the record."""
     if any(message.role == "assistant" for message in output.messages):
         return True
-    return output.metrics.model_calls > 0 and output.status is RunStatus.COMPLETED
+    # What a cancelled run was told until then has been sold, and nobody says how much it was.
+    return output.metrics.model_calls > 0 and output.status in (RunStatus.COMPLETED, RunStatus.CANCELLED)
 
 
 def _by_tool(executions: list[ToolExecution], known: Collection[str] | None) -> dict[str, ToolFacts]:

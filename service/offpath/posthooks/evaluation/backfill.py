@@ -11,11 +11,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from offpath.ledger.amendment import amended, empty_plan
+from offpath.ledger.amendment import LEFT_OUT, RESULTS, amended, empty_plan, entry_of, settled
 from offpath.ledger.booking import Change
 from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.plan import PlanEntry, RunPlan
-from offpath.ledger.state import State
 from offpath.posthooks.evaluation.context import run_context
 from offpath.posthooks.evaluation.enabled import EnabledEvaluator
 from offpath.posthooks.evaluation.plan_rule import PlanRules
@@ -34,8 +33,6 @@ PAGE: Final = 50
 """Runs that are read at a time."""
 MOST_FAILURES: Final = 20
 """Times in a row that a judge may be away before no judge is asked any more."""
-_LEFT_OUT: Final[frozenset[State]] = frozenset({"sampled_out", "filtered"})
-_RESULTS: Final[frozenset[State]] = frozenset({"scored", "abstained", "not_applicable"})
 _NOT_KEPT: Final = "the run's content is not kept (OFFPATH_STORE_CONTENT), so there is nothing to evaluate"
 _UNREADABLE: Final = "the run's record cannot be read; a newer version of offpath may have written it"
 
@@ -182,13 +179,12 @@ class Backfill:
         )
         for name, now in planned.items():
             before = None if plan is None else plan.entries.get(name)
-            drawn = before is not None and before.state not in _LEFT_OUT
-            if now.state in _LEFT_OUT:
+            if now.state in LEFT_OUT:
                 self.progress.outcomes["left_out"] += 1
                 if before is None or (before.state == "filtered" and now.state == "sampled_out"):
                     entries[name] = now
                 continue
-            if before is None or not drawn:
+            if before is None or before.state in LEFT_OUT:
                 stays, chance = None, now.probability
             else:
                 chance = max(before.probability, now.probability)
@@ -202,19 +198,19 @@ class Backfill:
                 self.progress.outcomes["known"] += 1
                 entries[name] = entry_of(known, chance, now.hook)
                 continue
-            if known is not None and (stays is None or stays.state not in _RESULTS):
+            if known is not None and (stays is None or stays.state not in RESULTS):
                 stays = entry_of(known, chance, now.hook)
             due[name] = _Due(chance, stays)
         if plan is not None:
             entries = {name: entry for name, entry in entries.items() if plan.entries.get(name) != entry}
-        stored = frozenset((each.name, each.fingerprint) for each in results if each.state in _RESULTS)
+        stored = frozenset((each.name, each.fingerprint) for each in results if each.state in RESULTS)
         return _Work(entries, due, stored)
 
     def _known(self, name: str, results: Sequence[EvaluationRow]) -> EvaluationRow | None:
         """A result that another assessment would only repeat."""
         enabled = self._enabled[name]
         for row in reversed(results):
-            if row.name == name and row.state in _RESULTS and row.fingerprint == self._fingerprint(enabled, row):
+            if row.name == name and row.state in RESULTS and row.fingerprint == self._fingerprint(enabled, row):
                 return row
         return None
 
@@ -247,8 +243,8 @@ class Backfill:
 
         def change(plan: RunPlan | None) -> Change:
             now = _new_plan(row, record) if plan is None else plan
-            settled = {name: _settled(entry, seen.get(name), now.entries.get(name)) for name, entry in entries.items()}
-            return amended(now, settled, [each for each in rows if _is_stored(each, settled[each.name])])
+            written = {name: settled(entry, seen.get(name), now.entries.get(name)) for name, entry in entries.items()}
+            return amended(now, written, [each for each in rows if _is_stored(each, written[each.name])])
 
         await self._ledger.amend(row.run_id, change)
 
@@ -290,10 +286,10 @@ class Backfill:
         self.progress.outcomes["evaluated"] += 1
         self._told(result)
         found.entries[name] = entry_of(row, due.probability, hook)
-        if row.state == "failed" and due.otherwise is not None and due.otherwise.state in _RESULTS:
+        if row.state == "failed" and due.otherwise is not None and due.otherwise.state in RESULTS:
             # Another attempt that came to nothing takes no score away.
             found.entries[name] = due.otherwise
-        if row.state in _RESULTS or (name, row.fingerprint) not in work.stored:
+        if row.state in RESULTS or (name, row.fingerprint) not in work.stored:
             found.rows.append(row)
 
     def _note_failure(self, result: Evaluation) -> None:
@@ -340,21 +336,6 @@ class Backfill:
             found.rows.append(row)
 
 
-def entry_of(row: EvaluationRow, probability: float, hook: str) -> PlanEntry:
-    """The entry of a run whose current result this is."""
-    return PlanEntry(
-        state=row.state,
-        probability=probability,
-        hook=hook,
-        fingerprint=row.fingerprint,
-        value=row.value,
-        passed=row.passed,
-        label=row.label,
-        evaluated_at=row.evaluated_at,
-        stand_in=row.stand_in,
-    )
-
-
 def _new_plan(row: RunRow, record: RunRecord | None) -> RunPlan:
     """A plan for a run that ended without one."""
     if record is not None:
@@ -376,24 +357,8 @@ def _new_plan(row: RunRow, record: RunRecord | None) -> RunPlan:
     )
 
 
-def _settled(entry: PlanEntry, seen: PlanEntry | None, now: PlanEntry | None) -> PlanEntry:
-    """The entry that is written, where something may have come in between, such as the end of a job.
-
-    Args:
-        entry: Made from what was seen.
-        now: The one that there is.
-    """
-    if now is None or now == seen:
-        return entry
-    if entry.state in _LEFT_OUT or now.state in _LEFT_OUT:
-        return now if entry.state in _LEFT_OUT else entry
-    in_vain = now.state in _RESULTS and entry.state not in _RESULTS
-    newer = now if in_vain or not entry.evaluated_at or now.evaluated_at > entry.evaluated_at else entry
-    return msgspec.structs.replace(newer, probability=max(entry.probability, now.probability))
-
-
 def _is_stored(row: EvaluationRow, entry: PlanEntry) -> bool:
-    """Whether a result is kept beside the entry that is written: not if it took the place of the one that this is about."""
+    """Whether a result is kept beside the entry that is written: not if it took the place of that entry's own."""
     return row.fingerprint != entry.fingerprint or row.evaluated_at == entry.evaluated_at
 
 

@@ -46,12 +46,18 @@ async def delete_runs(connection: Connection, run_ids: Sequence[str]) -> int:
     if not run_ids:
         return 0
     await connection.execute(statements.DELETE_KEYS, run_ids)
+    await connection.execute(statements.FORGET_NAMES, run_ids)
     return rows_of(await connection.execute(statements.DELETE_RUNS, run_ids))
 
 
 async def delete_user_sums(connection: Connection, user_id: str) -> bool:
     """Delete some of the sums of a user's usage; whether there may be more."""
     return rows_of(await connection.execute(statements.DELETE_USER_SUMS, user_id, _SUMS)) == _SUMS
+
+
+async def delete_user_feedback(connection: Connection, user_id: str) -> None:
+    """Delete what a user said of runs, those of others among them."""
+    await connection.execute(statements.DELETE_USER_FEEDBACK, user_id)
 
 
 async def check_writable(connection: Connection) -> None:

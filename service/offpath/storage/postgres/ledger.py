@@ -110,8 +110,10 @@ class PostgresLedger:
     async def evaluations(self, run_ids: Sequence[str]) -> dict[str, list[EvaluationRow]]:
         return await self._pool.read(queries.evaluations, run_ids)
 
-    async def failed_runs(self, name: str, since: float, limit: int) -> list[str]:
-        return await self._pool.read(queries.failed_runs, name, since, limit)
+    async def failed_runs(
+        self, name: str, since: float, until: float, wanted: Mapping[tuple[str, str] | None, int]
+    ) -> dict[tuple[str, str] | None, list[str]]:
+        return await self._pool.read(queries.failed_runs, name, since, until, wanted)
 
     # People.
 

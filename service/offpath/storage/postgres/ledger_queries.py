@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from offpath.ledger.evaluation_row import EvaluationRow
@@ -11,6 +11,7 @@ from offpath.ledger.notice import Delivery
 from offpath.ledger.plan import RunPlan
 from offpath.ledger.rollup import Grain, Measure, RollupKey, Sums
 from offpath.ledger.window import Stretch
+from offpath.storage.failed_runs import FailedRuns, Span
 from offpath.storage.ledger import RunQuery
 from offpath.storage.ledger_rows import evaluation_of
 from offpath.storage.postgres import ledger_statements as statements
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any]
 
 _MOST_COUNTED: Final = 10_000
+_FIRST_PAGE: Final = 50
+_PAGE: Final = 1_000
+"""Failed results that are read at a time."""
 
 
 async def bookings_wait(connection: Connection) -> bool:
@@ -49,19 +53,32 @@ async def evaluations(connection: Connection, run_ids: Sequence[str]) -> dict[st
     return found
 
 
-async def failed_runs(connection: Connection, name: str, since: float, limit: int) -> list[str]:
-    """Each run once, though it may have failed with several fingerprints."""
-    found: dict[str, None] = {}
-    last: tuple[float, str] = (float("inf"), "")
-    while len(found) < limit:
-        rows = await connection.fetch(statements.FAILED_RUNS, stored(name), since, *last, limit)
-        for run_id, evaluated_at in rows:
-            last = evaluated_at, run_id
-            if len(found) < limit:
-                found[restored(run_id)] = None
-        if len(rows) < limit:
+async def failed_runs(
+    connection: Connection, name: str, since: float, until: float, wanted: Mapping[tuple[str, str] | None, int]
+) -> dict[tuple[str, str] | None, list[str]]:
+    failed = FailedRuns(name, since, until, wanted)
+    for span in failed.spans():
+        if failed.enough or not await _walk(connection, failed, span):
             break
-    return list(found)
+    return failed.found()
+
+
+async def _walk(connection: Connection, failed: FailedRuns, span: Span) -> bool:
+    """Whether more may be looked at."""
+    last: tuple[float, str] = (span.until, "")
+    size = _FIRST_PAGE
+    while True:
+        window = (failed.since, failed.until)
+        rows = await connection.fetch(statements.FAILED_RUNS, stored(failed.name), span.since, *last, size, *window)
+        for run_id, evaluated_at, kind, component_id, created_at, entries in rows:
+            # Of a run that is being deleted there may be no plan.
+            component = (kind or "", restored(component_id or ""))
+            if not failed.take(restored(run_id), evaluated_at, component, created_at or 0.0, entries):
+                return False
+        if len(rows) < size:
+            return True
+        last = rows[-1][1], rows[-1][0]
+        size = _PAGE
 
 
 async def feedback(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[Feedback]]:

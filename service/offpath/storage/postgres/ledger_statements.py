@@ -94,8 +94,12 @@ EVALUATIONS_OF: Final = (
     f"SELECT run_id, data FROM {EVALUATIONS} WHERE run_id = ANY ($1::text[]) ORDER BY evaluated_at, name, fingerprint"
 )
 FAILED_RUNS: Final = (
-    f"SELECT run_id, evaluated_at FROM {EVALUATIONS} WHERE name = $1 AND NOT passed AND evaluated_at >= $2 "
-    "AND (evaluated_at, run_id) < ($3, $4) ORDER BY evaluated_at DESC, run_id DESC LIMIT $5"
+    # So many results by their index, and only then the plans of their runs.
+    f"WITH found AS MATERIALIZED (SELECT run_id, evaluated_at FROM {EVALUATIONS} WHERE name = $1 AND NOT passed "
+    "AND evaluated_at >= $2 AND (evaluated_at, run_id) < ($3, $4) ORDER BY evaluated_at DESC, run_id DESC LIMIT $5) "
+    "SELECT f.run_id, f.evaluated_at, p.component_kind, p.component_id, p.created_at, "
+    "CASE WHEN p.created_at >= $6 AND p.created_at < $7 THEN p.plan END "
+    f"FROM found AS f LEFT JOIN {PLANS} AS p ON p.run_id = f.run_id ORDER BY f.evaluated_at DESC, f.run_id DESC"
 )
 ADD_FEEDBACK: Final = (
     # Of one that is sent again, since its answer was lost, nobody wants a second row.

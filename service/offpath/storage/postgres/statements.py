@@ -106,6 +106,13 @@ FAMILY: Final = (
     f'WITH RECURSIVE family (run_id) AS (SELECT unnest($1::text[]) COLLATE "C" UNION SELECT r.run_id FROM {RUNS} r '
     "JOIN family f ON r.parent_run_id = f.run_id) SELECT run_id FROM family ORDER BY run_id"
 )
+FORGET_NAMES: Final = (
+    # A session is called after what was said first.
+    f"UPDATE {SESSIONS} AS s SET name = NULL FROM {RUNS} AS d WHERE d.run_id = ANY($1::text[]) "
+    "AND d.parent_run_id IS NULL AND s.session_id = d.session_id AND s.name IS NOT NULL "
+    f"AND NOT EXISTS (SELECT FROM {RUNS} AS r WHERE r.session_id = d.session_id AND r.parent_run_id IS NULL "
+    "AND r.created_at < d.created_at)"
+)
 DELETE_RUNS: Final = f"DELETE FROM {RUNS} WHERE run_id = ANY($1::text[])"
 DELETE_KEYS: Final = f"DELETE FROM {KEYS} WHERE run_id = ANY($1::text[])"
 ONE_RUN: Final = f"SELECT run_id FROM {RUNS} WHERE run_id = $1 LIMIT $2"
@@ -117,6 +124,7 @@ USER_RUNS: Final = (
 DELETE_SESSION: Final = f"DELETE FROM {SESSIONS} WHERE session_id = $1"
 DELETE_USER_SESSIONS: Final = f"DELETE FROM {SESSIONS} WHERE user_id = $1"
 _SUMS_KEY: Final = "measure, grain, facet, start, component_kind, component_id, value"
+DELETE_USER_FEEDBACK: Final = "DELETE FROM offpath_feedback WHERE author = $1"
 DELETE_USER_SUMS: Final = (
     # Locked in the order in which they are added to.
     f"DELETE FROM {ROLLUPS} WHERE ({_SUMS_KEY}) IN (SELECT {_SUMS_KEY} FROM {ROLLUPS} "

@@ -231,6 +231,7 @@ class PostgresStore:
         counts = await self._delete(statements.USER_RUNS, user_id, sessions=statements.DELETE_USER_SESSIONS)
         while await self._pool.transaction(deletion.delete_user_sums, stored(user_id)):
             pass
+        await self._pool.transaction(deletion.delete_user_feedback, stored(user_id))
         return counts
 
     async def claim_idempotency_key(
