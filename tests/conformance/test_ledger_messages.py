@@ -121,7 +121,7 @@ async def filled(bench: LedgerBench) -> None:
     for run_id, user in (("r1", MARKER), ("r2", MARKER), ("stays", "ada")):
         text = MARKER if user == MARKER else "harmless"
         session = "s1" if user == MARKER else "s2"
-        plan = make_plan(run_id, session_id=session, tone=entry("scored", label=text), pii="pending")
+        plan = make_plan(run_id, session_id=session, tone=entry("scored", label=text, passed=False), pii="pending")
         plan.error_type = text
         at = time.time() if run_id == "stays" else float(NOON)
         run = make_run(run_id, make_session(session), created_at=at, content=text, user_id=user)
@@ -175,7 +175,7 @@ async def test_deletion_reaches_all_that_the_ledger_knows_of_a_run(bench: Ledger
     ledger = bench.ledger
     gone = ["r1", "r2"]
     assert await ledger.plans(gone) == await ledger.evaluations(gone) == await ledger.feedback(gone) == {}
-    assert await ledger.failed_runs("tone", 0.0, 10) == ["stays"]
+    assert await ledger.failed_runs("tone", 0.0, time.time(), {None: 10}) == {None: ["stays"]}
     assert await ledger.delivery("d-stays") is not None
     assert len((await ledger.feedback(["stays"]))["stays"]) == 1
     assert await ledger.delivery("d-r1") is None

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conformance.conftest import ADAPTERS
@@ -20,9 +21,11 @@ from conformance.ledger_bench import (
 from conformance.samples import make_job, make_run, make_session
 from offpath.ledger.booking import Change
 from offpath.ledger.feedback import Feedback
-from offpath.ledger.rollup import DAY, RollupKey
+from offpath.ledger.plan import PlanEntry
+from offpath.ledger.rollup import DAY, HOUR, RollupKey
 from offpath.runs.record import decode_record, encode_record
 from offpath.runs.status import RunStatus
+from offpath.storage import failed_runs
 from offpath.storage.ledger import RunQuery
 from unit.storage.test_deletion import MARKER, traces
 
@@ -63,21 +66,61 @@ async def test_a_retry_replaces_a_result_and_another_version_adds_one(bench: Led
     assert rows[2].explanation == "nul \0 and \\u0000 ü"
 
 
+async def add_failed(
+    bench: LedgerBench, run_id: str, began: float, agent: str = "support", evaluated_at: float = 0.0, **entry: object
+) -> None:
+    """A run with a result that did not pass, and what its plan says of it."""
+    known = PlanEntry("scored", fingerprint="f1", passed=False, evaluated_at=began + 1)
+    plan = make_plan(run_id, tone=msgspec.structs.replace(known, **entry))
+    plan.created_at, plan.component_id = began, agent
+    await bench.finish(plan)
+    result = make_evaluation(run_id, "tone", evaluated_at=evaluated_at or began + 1, passed=False)
+    await store_evaluations(bench, result)
+
+
 async def test_the_newest_runs_that_failed(bench: LedgerBench) -> None:
     for number in range(6):
-        await bench.finish(None, run=make_run(f"r{number}"))
-        await store_evaluations(
-            bench, make_evaluation(f"r{number}", "tone", evaluated_at=float(number), passed=number % 2 == 0)
-        )
+        await add_failed(bench, f"r{number}", 100.0 * number, "support" if number % 2 else "sales")
     await store_evaluations(
         bench,
-        make_evaluation("r3", "tone", fingerprint="f2", evaluated_at=9.0, passed=False),
-        make_evaluation("r0", "other", evaluated_at=9.0, passed=False),
-        make_evaluation("r2", "tone", fingerprint="f3", evaluated_at=9.0, passed=None),
+        make_evaluation("r3", "tone", fingerprint="f0", evaluated_at=901.0, passed=False),
+        make_evaluation("r2", "other", evaluated_at=902.0, passed=False),
     )
-    assert await bench.ledger.failed_runs("tone", 0.0, 10) == ["r3", "r5", "r1"]
-    assert await bench.ledger.failed_runs("tone", 0.0, 2) == ["r3", "r5"]
-    assert await bench.ledger.failed_runs("tone", 4.0, 10) == ["r3", "r5"]
+    # Another version has passed it; chance left it out; nothing says that it failed.
+    await add_failed(bench, "passed", 560.0, passed=True, fingerprint="f2")
+    await add_failed(bench, "by-hand", 570.0, state="sampled_out", passed=None)
+    failed = bench.ledger.failed_runs
+    support, sales, nobody = ("agent", "support"), ("agent", "sales"), ("team", "support")
+    assert await failed("tone", 0.0, 600.0, {None: 10}) == {None: ["r5", "r4", "r3", "r2", "r1", "r0"]}
+    assert await failed("tone", 100.0, 400.0, {None: 2, support: 9}) == {None: ["r3", "r2"], support: ["r3", "r1"]}
+    assert await failed("tone", 0.0, 600.0, {sales: 1, support: 2, nobody: 1}) == {
+        sales: ["r4"], support: ["r5", "r3"], nobody: []
+    }  # fmt: skip
+    assert await failed("other", 0.0, 600.0, {None: 10}) == {None: []}
+    assert await failed("tone", 0.0, 600.0, {}) == {}
+
+
+async def test_failed_runs_are_the_newest_by_their_own_time(
+    bench: LedgerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by that of their evaluation, which a backfill may make much later; of another component there may be many."""
+    await add_failed(bench, "old", 10.0, evaluated_at=50.0 * DAY)
+    await add_failed(bench, "middle", 20.0, evaluated_at=40.0)
+    await add_failed(bench, "new", 30.0, evaluated_at=35.0)
+    for number in range(120):
+        await add_failed(bench, f"sales-{number:03}", 9.0 * DAY + number, "sales")
+    failed = bench.ledger.failed_runs
+    assert await failed("tone", 0.0, 60.0 * DAY, {("agent", "support"): 2}) == {("agent", "support"): ["new", "middle"]}
+    assert await failed("tone", 0.0, 100.0, {None: 2}) == {None: ["new", "middle"]}
+    # Of a window that is long past those that were evaluated later come last.
+    assert await failed("tone", 0.0, 100.0, {None: 5}) == {None: ["new", "middle", "old"]}
+    assert await failed("tone", 0.0, 10.0 * DAY, {None: 1}) == {None: ["sales-119"]}
+    # Nor do they keep it from being found, where only so many are looked at.
+    monkeypatch.setattr(failed_runs, "MOST", 5)
+    for number in range(6):
+        await add_failed(bench, f"soon-{number}", 100.0 + 2 * HOUR + number)
+    assert await failed("tone", 0.0, 100.0, {None: 5}) == {None: ["new", "middle"]}
+    assert await failed("tone", 0.0, 60.0 * DAY, {("agent", "support"): 3}) == {("agent", "support"): ["old"]}
 
 
 async def test_feedback_stays_with_its_run(bench: LedgerBench) -> None:

@@ -375,6 +375,38 @@ async def test_the_newest_failed_runs_are_named(client: httpx.AsyncClient, evalu
     assert {plan.component_id for plan in plans.values()} == {"other"}
 
 
+async def test_each_group_names_failed_runs_of_its_own(client: httpx.AsyncClient, evaluated: Evaluated) -> None:
+    """Though others have failed much more often, and more recently."""
+
+    async def failed(run_id: str, agent: str, ago: float) -> None:
+        await evaluated.add(run_id, agent, ago=ago, pii=scored(False))
+        await evaluated.store(result(run_id, "pii", passed=False, evaluated_at=NOW - ago + 1))
+
+    for number in range(3):
+        await failed(f"few-{number}", "other", 3_000.0 + number)
+    for number in range(60):
+        await failed(f"many-{number:02}", "echo", 1_000.0 + number)
+    by_agent = (await client.get("/evaluations/summary", params={"group_by": "agent", "examples": 2})).json()["groups"]
+    assert {group["component_id"]: group["examples"] for group in by_agent} == {
+        "echo": ["many-00", "many-01"],
+        "other": ["few-0", "few-1"],
+    }
+    (other,) = (await client.get("/evaluations/summary", params={"agent": "other"})).json()["groups"]
+    assert other["examples"] == ["few-0", "few-1", "few-2"]
+
+
+async def test_examples_began_in_the_window(client: httpx.AsyncClient, evaluated: Evaluated) -> None:
+    """Whenever they were evaluated."""
+    for days in (0, 10, 20):
+        await evaluated.add(f"run-{days}", ago=days * DAY, pii=scored(False))
+        await evaluated.store(result(f"run-{days}", "pii", passed=False, evaluated_at=NOW))
+    query = {"since": str(NOW - 12 * DAY), "until": str(NOW - 8 * DAY)}
+    (group,) = (await client.get("/evaluations/summary", params=query)).json()["groups"]
+    assert group["examples"] == ["run-10"]
+    (group,) = (await client.get("/evaluations/summary", params={"window": "1d"})).json()["groups"]
+    assert group["examples"] == ["run-0"]
+
+
 async def test_a_window_has_the_runs_that_began_in_it(client: httpx.AsyncClient, evaluated: Evaluated) -> None:
     for days in (0, 1, 3, 10):
         await evaluated.add(f"run-{days}", ago=days * DAY, pii=scored())

@@ -106,9 +106,7 @@ class VersionDocument(Document):
     scored: int
     evaluated_at: float = Field(description="The last of them, in seconds since the epoch.")
     coverage: float
-    stand_in: int = Field(
-        0, description="Runs judged by the offline stand-in: their scores say nothing about the answers."
-    )
+    stand_in: int = Field(0, description="Scores that are the offline stand-in's: they say nothing of the answers.")
     pass_rate: EstimateDocument | None = None
     mean: EstimateDocument | None = None
     labels: dict[str, float] = Field({}, description="Weighted shares.")
@@ -127,9 +125,7 @@ class SummaryGroupDocument(Document):
     population: float = Field(description="How many runs the evaluator is for, as the weights estimate it.")
     fingerprint: str | None = Field(None, description="The newest version.")
     coverage: float | None = Field(None, description="Weighted share of them that the newest version has scored.")
-    stand_in: int = Field(
-        0, description="Runs judged by the offline stand-in: their scores say nothing about the answers."
-    )
+    stand_in: int = Field(0, description="Scores that are the offline stand-in's: they say nothing of the answers.")
     pass_rate: EstimateDocument | None = None
     mean: EstimateDocument | None = None
     labels: dict[str, float] = Field({}, description="Weighted shares among the scored runs.")

@@ -34,8 +34,6 @@ MOST_HOURS_OF_ONE: Final = 31 * 24
 MOST_GROUPS: Final = 500
 """Groups of an answer unless the caller asks for fewer; each takes its time."""
 EXAMPLES: Final = 3
-_LOOKED_AT: Final = 50
-"""Newest failed runs among which those of one component are looked for."""
 _DIGITS: Final = 6
 _COMPONENTS: Final = ("agent", "team", "workflow")
 _TIMES: Final = ("day", "hour")
@@ -77,6 +75,14 @@ class Group(NamedTuple):
     start: int | None
 
 
+class Answer(NamedTuple):
+    """What is said of a group."""
+
+    row: dict[str, Any]
+    failed: int
+    """Runs that did not pass."""
+
+
 class EvaluationSummary:
     """What the routes over all runs do."""
 
@@ -108,7 +114,8 @@ class EvaluationSummary:
         # Off the event loop: a million runs are some thousand rows.
         found, total = await asyncio.to_thread(grouped, rows, grouping, limit)
         if examples and grouping.time is None:
-            await self._add_examples(ledger, found, since, component, examples)
+            covered = stretches(since, until, now)
+            await _add_examples(ledger, found, covered[0].start, covered[-1].end, component, examples)
         return json_answer(
             {
                 "window": {"since": moment(since), "until": moment(until)},
@@ -116,7 +123,7 @@ class EvaluationSummary:
                 "unbooked": await ledger.unbooked(),
                 "group_by": [part for part in grouping if part is not None],
                 "groups_total": total,
-                "groups": list(found.values()),
+                "groups": [answer.row for answer in found.values()],
             }
         )
 
@@ -126,31 +133,32 @@ class EvaluationSummary:
         if name not in known:
             raise NotFoundError(f"there is no evaluation {name[:80]!r} in this window{near(name[:80], known)}")
 
-    async def _add_examples(
-        self,
-        ledger: Ledger,
-        found: Mapping[Group, dict[str, Any]],
-        since: float,
-        component: tuple[ComponentKind, str] | None,
-        most: int,
-    ) -> None:
-        for name in {group.evaluation for group in found}:
-            groups = [group for group in found if group.evaluation == name and _any_failed(found[group])]
-            if not groups:
-                continue
-            narrow = component is not None or groups[0].component is not None
-            run_ids = await ledger.failed_runs(name, since, _LOOKED_AT if narrow else most)
-            plans = await ledger.plans(run_ids) if narrow and run_ids else {}
-            for group in groups:
-                wanted = group.component or component
-                of_group = [
-                    run_id
-                    for run_id in run_ids
-                    if wanted is None
-                    or ((plan := plans.get(run_id)) and (plan.component_kind, plan.component_id) == wanted)
-                ]
-                if of_group:
-                    found[group]["examples"] = of_group[:most]
+
+async def _add_examples(
+    ledger: Ledger,
+    found: Mapping[Group, Answer],
+    since: float,
+    until: float,
+    component: tuple[ComponentKind, str] | None,
+    most: int,
+) -> None:
+    """Name the newest runs of each group that did not pass.
+
+    Args:
+        since: With `until`, the time that the groups cover.
+        component: Whose runs they cover, if that is one component's.
+    """
+    failed: dict[str, list[Group]] = {}
+    for group, answer in found.items():
+        if answer.failed:
+            failed.setdefault(group.evaluation, []).append(group)
+    for name, groups in failed.items():
+        # Not more than there are: what is not found takes a walk through all failed results.
+        wanted = {group.component or component: min(most, found[group].failed) for group in groups}
+        run_ids = await ledger.failed_runs(name, since, until, wanted)
+        for group in groups:
+            if of_group := run_ids.get(group.component or component):
+                found[group].row["examples"] = of_group
 
 
 async def _read(
@@ -170,7 +178,7 @@ async def _read(
 
 def grouped(
     rows: Iterable[tuple[RollupKey, Sums]], grouping: Grouping, limit: int = MOST_GROUPS
-) -> tuple[dict[Group, dict[str, Any]], int]:
+) -> tuple[dict[Group, Answer], int]:
     """The first groups of the answer, by evaluation, then component, then time; and how many there are."""
     found: dict[Group, Sums] = {}
     for key, sums in rows:
@@ -180,7 +188,7 @@ def grouped(
         start = None if grouping.time is None else bucket(key.start, "day" if grouping.time == "day" else "hour")
         add(found.setdefault(Group(key.value, component, start), {}), sums)
     order = sorted(found, key=lambda group: (group.evaluation, group.component or ("", ""), group.start or 0))
-    return {group: _row_json(group, found[group]) for group in order[:limit]}, len(order)
+    return {group: Answer(_row_json(group, found[group]), _failed(found[group])) for group in order[:limit]}, len(order)
 
 
 def _row_json(group: Group, sums: Sums) -> dict[str, Any]:
@@ -238,9 +246,9 @@ def _figures(version: VersionSummary) -> dict[str, Any]:
     return found
 
 
-def _any_failed(row: Mapping[str, Any]) -> bool:
-    rate = row.get("pass_rate")
-    return rate is not None and rate["naive"] < 1
+def _failed(sums: Sums) -> int:
+    """Runs that did not pass, of all versions."""
+    return sum(version.get("j", 0) - version.get("y", 0) for version in sums.get("fp", {}).values())
 
 
 def _rounded(figure: float | None) -> float | None:

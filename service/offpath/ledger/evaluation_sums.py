@@ -122,7 +122,7 @@ def _difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> Sums:
     found: Sums = {}
     for name in _names(after, before):
         new, old = after.get(name, 0), before.get(name, 0)
-        if isinstance(new, Mapping) or isinstance(old, Mapping):
+        if isinstance(new, dict) or isinstance(old, dict):
             inner = _difference(new or {}, old or {})
             if inner:
                 found[name] = inner

@@ -17,7 +17,7 @@ State = Literal[
     "overload",
 ]
 """pending: its job has not ended. scored: there is a score. abstained: the judge could not tell. failed: the assessment
-went wrong for good. dead: its job is a dead letter. not_applicable: it has nothing to say about such a run.
+went wrong for good, or could not be made of a stored run yet. dead: its job is a dead letter. not_applicable: it has nothing to say about such a run.
 sampled_out: left out by chance. filtered: the evaluator is not for such runs. budget: the judge's budget was used up.
 overload: too many jobs were waiting."""
 

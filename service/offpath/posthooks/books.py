@@ -131,7 +131,7 @@ class Books:
             state = "dead" if job.info.state == JobState.DEAD else "failed"
             entries[name] = msgspec.structs.replace(entry, state=state)
         self._changed(plan, entries, booked)
-        booked.evaluations += rows
+        booked.evaluations += [row for row in rows if not _in_vain(row, plan, entries)]
         if self._analytics:
             for row in rows:
                 _count(booked, judge_deltas(plan, row))
@@ -156,6 +156,13 @@ class Books:
                 if before != entry:
                     _count_entry(booked, plan, name, before, entry)
         booked.plans[plan.run_id] = msgspec.structs.replace(plan, entries=entries)
+
+
+def _in_vain(row: EvaluationRow, plan: RunPlan, entries: Mapping[str, PlanEntry]) -> bool:
+    """Whether it is an attempt that came to nothing, where there is a result of the same version: that one stays."""
+    before = plan.entries.get(row.name)
+    kept = before is not None and entries[row.name] is before
+    return kept and row.state in ("failed", "budget") and before is not None and before.fingerprint == row.fingerprint
 
 
 def occasion_names(hook: str, occasion: str) -> Sequence[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from offpath.ledger.plan import decode_entries
-from offpath.ledger.rollup import DAY
+from offpath.ledger.rollup import DAY, HOUR
 
 MOST: Final = 50_000
 """Results that are looked at, at most: those of one component may be few among very many."""
@@ -31,9 +31,7 @@ class FailedRuns:
         wanted: How many of each component (kind and id); None stands for all runs together.
     """
 
-    def __init__(
-        self, name: str, since: float, until: float, wanted: Mapping[tuple[str, str] | None, int]
-    ) -> None:
+    def __init__(self, name: str, since: float, until: float, wanted: Mapping[tuple[str, str] | None, int]) -> None:
         self.name: Final = name
         self.since: Final = since
         self.until: Final = until
@@ -42,15 +40,17 @@ class FailedRuns:
         self._oldest: dict[tuple[str, str] | None, float] = {}
         """When the oldest run of each component began that has as many as are wanted."""
         self._looked_at = 0
+        self._end = float("-inf")
+        """Results that are older belong to runs that are too old."""
 
-    def spans(self) -> tuple[Span, Span]:
-        """The results to be walked through, each from the newest backwards.
+    def spans(self) -> tuple[Span, ...]:
+        """The results to be walked through, each span from the newest backwards.
 
-        Of a window that is long past most were made in it or soon after; what was evaluated later comes after those,
-        and is looked at only if there are not enough.
+        Of a window that is long past most were made in it or soon after, and some when the judge was back; what was
+        evaluated later comes after those, and is looked at only if there are not enough.
         """
-        later = self.until + DAY
-        return Span(self.since, later), Span(later, float("inf"))
+        ends = (self.since, self.until + HOUR, self.until + DAY, float("inf"))
+        return tuple(map(Span, ends, ends[1:]))
 
     @property
     def enough(self) -> bool:
@@ -69,7 +69,7 @@ class FailedRuns:
             Whether to go on.
         """
         self._looked_at += 1
-        if self.enough and evaluated_at < min(self._oldest.values(), default=0.0):
+        if evaluated_at < self._end:
             return False
         if entries is not None:
             wanting = [key for key in (component, None) if self._wants(key, run_id, created_at)]
@@ -80,10 +80,7 @@ class FailedRuns:
 
     def found(self) -> dict[tuple[str, str] | None, list[str]]:
         """Ids by component, the newest first."""
-        return {
-            component: sorted(runs, key=lambda run_id, runs=runs: (-runs[run_id], run_id))  # type: ignore[misc]
-            for component, runs in self._newest.items()
-        }
+        return {component: sorted(runs, key=runs.__getitem__, reverse=True) for component, runs in self._newest.items()}
 
     def _wants(self, component: tuple[str, str] | None, run_id: str, created_at: float) -> bool:
         runs = self._newest.get(component)
@@ -101,3 +98,5 @@ class FailedRuns:
             del runs[min(runs, key=lambda each: runs[each])]
         if len(runs) == self._wanted[component]:
             self._oldest[component] = min(runs.values())
+            if self.enough:
+                self._end = min(self._oldest.values())

@@ -91,8 +91,8 @@ class Ledger(Protocol):
     async def failed_runs(
         self, name: str, since: float, until: float, wanted: Mapping[tuple[str, str] | None, int]
     ) -> dict[tuple[str, str] | None, list[str]]:
-        """The newest runs with `since <= created_at < until` whose current result under this name did not pass, found
-        among the newest 50,000 failed results.
+        """The newest runs with `since <= created_at < until` whose current result under this name did not pass, as far
+        as they are found among 50,000 results that failed (see `FailedRuns`).
 
         Args:
             wanted: How many at most of each component (kind and id); None stands for all runs together.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, Final
 
 from offpath.ledger.evaluation_row import EvaluationRow
@@ -12,7 +13,7 @@ from offpath.ledger.plan import RunPlan
 from offpath.ledger.rollup import Grain, Measure, RollupKey, Sums
 from offpath.ledger.window import Stretch
 from offpath.storage import ledger_statements as statements
-from offpath.storage.failed_runs import FailedRuns
+from offpath.storage.failed_runs import FailedRuns, Span
 from offpath.storage.ledger import RunQuery
 from offpath.storage.ledger_rows import document, evaluation_of, feedback_of, plan_of, rollup_of
 from offpath.storage.reader import Reader
@@ -37,14 +38,18 @@ def evaluations(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[
 
 def failed_runs(connection: sqlite3.Connection, failed: FailedRuns) -> dict[tuple[str, str] | None, list[str]]:
     for span in failed.spans():
-        if failed.enough:
+        if failed.enough or not _walk(connection, failed, span):
             break
-        rows = connection.execute(statements.FAILED_RUNS, (failed.since, failed.until, failed.name, *span))
-        for run_id, evaluated_at, kind, component_id, created_at, entries in rows:
-            if not failed.take(run_id, evaluated_at, (kind, component_id), created_at, entries):
-                break
-        rows.close()
     return failed.found()
+
+
+def _walk(connection: sqlite3.Connection, failed: FailedRuns, span: Span) -> bool:
+    """Whether more may be looked at."""
+    with closing(connection.execute(statements.FAILED_RUNS, (failed.since, failed.until, failed.name, *span))) as rows:
+        return all(
+            failed.take(run_id, evaluated_at, (kind, component_id), created_at, entries)
+            for run_id, evaluated_at, kind, component_id, created_at, entries in rows
+        )
 
 
 def feedback(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, list[Feedback]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from offpath.ledger.booking import Batch, Change
@@ -19,6 +19,7 @@ from offpath.runs.job import HookJob
 from offpath.storage import ledger_booking, ledger_notices, ledger_reads
 from offpath.storage import ledger_statements as statements
 from offpath.storage.connection import STORAGE_TIMEOUT, retry_while_busy
+from offpath.storage.failed_runs import FailedRuns
 from offpath.storage.ledger import Fold, RunQuery
 from offpath.storage.ledger_content import ContentRemoval
 from offpath.storage.ledger_rows import document, feedback_values, notice_values

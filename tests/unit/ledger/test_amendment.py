@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from offpath.ledger.amendment import amended, empty_plan
+from offpath.ledger.amendment import amended, empty_plan, settled
 from offpath.ledger.evaluation_sums import evaluation_deltas
 from offpath.ledger.plan import PlanEntry
 from offpath.runs.output import RunOutput
@@ -51,3 +52,31 @@ def test_a_plan_made_afterwards_says_what_the_run_says() -> None:
     assert plan.nested
     assert plan.counted
     assert plan.entries == {}
+
+
+OUT, LATER_OUT = PlanEntry("sampled_out", 0.1), PlanEntry("filtered")
+SCORED, NEWER = PlanEntry("scored", 0.5, evaluated_at=5.0), PlanEntry("scored", 0.2, fingerprint="f2", evaluated_at=6.0)
+FAILED, BUDGET = PlanEntry("failed", 0.5, evaluated_at=9.0), PlanEntry("budget", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("entry", "seen", "now", "expected"),
+    [
+        (SCORED, None, None, SCORED),
+        (SCORED, OUT, OUT, SCORED),
+        (SCORED, None, NEWER, PlanEntry("scored", 0.5, fingerprint="f2", evaluated_at=6.0)),
+        (NEWER, None, SCORED, PlanEntry("scored", 0.5, fingerprint="f2", evaluated_at=6.0)),
+        (FAILED, OUT, SCORED, SCORED),
+        (FAILED, OUT, NEWER, PlanEntry("scored", 0.5, fingerprint="f2", evaluated_at=6.0)),
+        (BUDGET, OUT, NEWER, PlanEntry("scored", 0.5, fingerprint="f2", evaluated_at=6.0)),
+        (SCORED, OUT, PlanEntry("pending", 0.9), PlanEntry("scored", 0.9, evaluated_at=5.0)),
+        (BUDGET, None, OUT, BUDGET),
+        (OUT, None, SCORED, SCORED),
+        (OUT, None, LATER_OUT, LATER_OUT),
+    ],
+)
+def test_what_came_in_between_is_not_undone(
+    entry: PlanEntry, seen: PlanEntry | None, now: PlanEntry | None, expected: PlanEntry
+) -> None:
+    """And a run counts with the higher probability, whoever has noted it."""
+    assert settled(entry, seen, now) == expected

@@ -221,6 +221,19 @@ def test_an_older_result_changes_no_newer_one() -> None:
     store.check()
 
 
+def test_another_attempt_that_came_to_nothing_leaves_the_result_of_its_version() -> None:
+    store = Store(plan(pii=pending()))
+    store.book(store.run_ended(), store.job_ended(row("pii", 1.0)))
+    store.book(store.job_ended(row("pii", state="failed", at=TIME + 9), occasion="pii.0123abcd"))
+    assert store.entry("pii").state == "scored"
+    assert [found.state for found in store.results.values()] == ["scored"]
+    # Of another version it is a result of its own, which the run's state does not follow.
+    store.book(store.job_ended(row("pii", state="failed", at=TIME + 9, fingerprint="f2"), occasion="pii.4567abcd"))
+    assert store.entry("pii").state == "scored"
+    assert len(store.results) == 2
+    store.check()
+
+
 @pytest.mark.parametrize("state", ["sampled_out", "filtered"])
 def test_a_run_that_nobody_drew_stays_out_though_it_was_evaluated_by_hand(state: State) -> None:
     store = Store(plan(pii=PlanEntry(state, 0.1)))
