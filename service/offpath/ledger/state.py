@@ -17,9 +17,9 @@ State = Literal[
     "overload",
 ]
 """pending: its job has not ended. scored: there is a score. abstained: the judge could not tell. failed: the assessment
-went wrong for good, or could not be made of a stored run yet. dead: its job is a dead letter. not_applicable: it has nothing to say about such a run.
-sampled_out: left out by chance. filtered: the evaluator is not for such runs. budget: the judge's budget was used up.
-overload: too many jobs were waiting."""
+went wrong for good, or could not be made of a stored run yet. dead: its job is a dead letter. not_applicable: it has
+nothing to say about such a run. sampled_out: left out by chance. filtered: the evaluator is not for such runs. budget:
+the judge's budget was used up. overload: too many jobs were waiting."""
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 SKIPPED: Final[frozenset[State]] = frozenset({"sampled_out", "filtered", "not_applicable", "budget", "overload"})
