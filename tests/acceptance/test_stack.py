@@ -37,8 +37,8 @@ NOBODY: Final = "http://127.0.0.1:9/"
 """Port 9 is "discard", which nobody serves any more."""
 
 SETTINGS: Final[Mapping[str, str]] = {
-    # Spent within a quarter of a minute.
-    "OFFPATH_JUDGE_BUDGET_USD": "0.006",
+    # Enough until the judge has failed in its ways, and spent soon after.
+    "OFFPATH_JUDGE_BUDGET_USD": "0.02",
     # A worker that stands still for some seconds leaves more than twice as many jobs waiting.
     "OFFPATH_MAX_BACKLOG": "60",
     # A notification's thirteen attempts take an hour as a rule.

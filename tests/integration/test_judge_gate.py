@@ -28,6 +28,7 @@ class Gate:
     left: float = 1.0
     reserved: list[float] = field(default_factory=list)
     settled: list[tuple[float, float]] = field(default_factory=list)
+    kept: list[float] = field(default_factory=list)
     refused: int = 0
     fails: tuple[str, ...] = ()
 
@@ -47,6 +48,9 @@ class Gate:
             raise ConnectionError("secret")
         self.left += token - usd
         self.settled.append((token, usd))
+
+    def keep(self, token: Any) -> None:
+        self.kept.append(token)
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,9 @@ class SpendGate(Protocol):
         Not called when that is not known: the answer has no usage, or none came. The reservation counts as spent then.
         """
 
+    def keep(self, token: Any) -> None:
+        """The request is over, and what it did cost is not known: the reservation stays spent."""
+
 
 class BudgetUsedUp(Exception):  # noqa: N818  # what happened, not a mistake
     """The gate did not let a request through. Raised out of `JudgeRecord.ask`; the evaluation then fails with the

@@ -216,11 +216,13 @@ class Question:
             body = self._body(temperature, logprobs, samples)
             try:
                 answer, reservation = await self._send(body)
-                completion = read_completion(answer)
             except EndpointError as error:
                 await self._after(error, body)
                 continue
+            try:
+                completion = read_completion(answer)
             except CompletionError as error:
+                self._keep(reservation)
                 await self._failed(Failed("malformed_verdict", str(error)), None, pause=True)
                 continue
             self._record.count(completion, body)
@@ -280,6 +282,11 @@ class Question:
             except EndpointError as error:
                 if error.free:
                     await self._book(reservation, 0.0)
+                else:
+                    self._keep(reservation)
+                raise
+            except BaseException:
+                self._keep(reservation)
                 raise
 
     def _watched(self) -> AbstractContextManager[Callable[[bytes], None] | None]:
@@ -314,10 +321,15 @@ class Question:
         """Book what the answer cost, if that can be told."""
         usd = self._record.cost_of(completion) if completion.counted else None
         if usd is None:
+            self._keep(reservation)
             return
         if usd > reservation.usd:
             self._judge.overspent(completion.model or self._judge.model, usd, reservation.usd)
         await self._book(reservation, usd)
+
+    def _keep(self, reservation: _Reservation | None) -> None:
+        if reservation is not None and self._judge.gate is not None:
+            self._judge.gate.keep(reservation.token)
 
     async def _book(self, reservation: _Reservation | None, usd: float) -> None:
         if reservation is None or self._judge.gate is None:

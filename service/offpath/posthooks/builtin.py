@@ -14,7 +14,6 @@ from offpath.settings import Settings
 if TYPE_CHECKING:
     from offpath.posthooks.evaluation.enabled import EnabledEvaluator
     from offpath.posthooks.notification.configuration import Notifications
-    from offpath.posthooks.notification.rules import NoticeRules
     from offpath.posthooks.planner import Planner
 
 EvaluatorChoice = Any
@@ -53,41 +52,70 @@ def builtin_hooks(
         ConfigurationError: There is no such evaluator, option, event or channel, or no judge; the text names the
             variable and the nearest names.
     """
+    evaluated = bool(evaluators or settings.evaluators or settings.evaluator_options)
     told = bool(settings.notify_urls or settings.notify_webhook_url)
     strip = settings.store_content == "until_hooks_done"
-    if not (evaluators or settings.evaluators or settings.evaluator_options or settings.analytics or told or strip):
+    if not (evaluated or settings.analytics or told or strip):
         return Builtins()
     hooks: list[HookFunction] = []
-    enabled: tuple[EnabledEvaluator, ...] = ()
-    notification: Notifications | None = None
-    notices: NoticeRules | None = None
-    if evaluators or settings.evaluators or settings.evaluator_options:
-        from offpath.posthooks.evaluation.configuration import check_filters, enabled_evaluators
-        from offpath.posthooks.evaluation.hook import evaluation_hooks
-
-        enabled = enabled_evaluators(settings, evaluators)
-        check_filters(enabled, [(each.kind, each.id) for each in components])
-        hooks += evaluation_hooks(enabled, settings)
+    enabled = _enabled(settings, evaluators, components, hooks) if evaluated else ()
     if settings.analytics:
         from offpath.posthooks.analytics.hook import analytics_hook
 
         hooks.append(analytics_hook(settings))
-    if told:
-        from offpath.posthooks.notification.configuration import notifications
-        from offpath.posthooks.notification.hook import notification_hook
+    notification = _notification(settings, hooks) if told else None
+    return Builtins(
+        hooks=tuple(hooks),
+        plan=_plan(settings, enabled, notification, components, strip=strip),
+        evaluators=enabled,
+        analytics=settings.analytics,
+        notification=notification,
+    )
 
-        notification = notifications(settings)
-        if notification is not None:
-            _check_cost(notification, settings)
-            hooks.append(notification_hook(notification))
-            home = next(iter(components), None)
-            notices = notification.rules(*((home.kind, home.id) if home is not None else ("agent", "")))
+
+def _enabled(
+    settings: Settings,
+    evaluators: Sequence[EvaluatorChoice],
+    components: Sequence[Component],
+    hooks: list[HookFunction],
+) -> tuple[EnabledEvaluator, ...]:
+    """The evaluators that are on; adds their hooks."""
+    from offpath.posthooks.evaluation.configuration import check_filters, enabled_evaluators
+    from offpath.posthooks.evaluation.hook import evaluation_hooks
+
+    enabled = enabled_evaluators(settings, evaluators)
+    check_filters(enabled, [(each.kind, each.id) for each in components])
+    hooks += evaluation_hooks(enabled, settings)
+    return enabled
+
+
+def _notification(settings: Settings, hooks: list[HookFunction]) -> Notifications | None:
+    """The channels that people are told through; adds the hook that sends."""
+    from offpath.posthooks.notification.configuration import notifications
+    from offpath.posthooks.notification.hook import notification_hook
+
+    found = notifications(settings)
+    if found is not None:
+        _check_cost(found, settings)
+        hooks.append(notification_hook(found))
+    return found
+
+
+def _plan(
+    settings: Settings,
+    enabled: Sequence[EnabledEvaluator],
+    notification: Notifications | None,
+    components: Sequence[Component],
+    *,
+    strip: bool,
+) -> bytes:
     from offpath.posthooks.planner import EvaluatorInfo, PlannerData, encode_planner
 
+    home = next(((each.kind, each.id) for each in components), ("agent", ""))
     data = PlannerData(
         rules=tuple(each.rule for each in enabled),
         analytics=settings.analytics,
-        notices=notices,
+        notices=None if notification is None else notification.rules(*home),
         evaluators=tuple(
             EvaluatorInfo(
                 each.name,
@@ -102,13 +130,7 @@ def builtin_hooks(
         components=tuple((component.kind, component.id, component.name) for component in components),
         strip=strip,
     )
-    return Builtins(
-        hooks=tuple(hooks),
-        plan=encode_planner(data) if data.anything else b"",
-        evaluators=enabled,
-        analytics=settings.analytics,
-        notification=notification,
-    )
+    return encode_planner(data) if data.anything else b""
 
 
 def _check_cost(notification: Notifications, settings: Settings) -> None:

@@ -76,6 +76,10 @@ class BudgetGate:
         if not isinstance(answer, Settled):
             raise StorageError(f"the worker answered a settlement with {type(answer).__name__}")
 
+    def keep(self, token: Any) -> None:
+        """See `SpendGate`."""
+        self._under_way.discard(token)
+
     @property
     def _asked(self) -> Parent:
         return self._parent or current_parent()
