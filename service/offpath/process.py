@@ -315,7 +315,8 @@ class ServiceProcess:
             await self.supervisor.start()
             self._closing.push_async_callback(self.supervisor.stop)
         if self.page is not None:
-            watching = asyncio.create_task(QueueWatch(self.engine.stats, self.database.paths.metrics).run())
+            watch = QueueWatch(self.engine.stats, self.database.paths.metrics, elsewhere=self.engine.workers_elsewhere)
+            watching = asyncio.create_task(watch.run())
             self._closing.push_async_callback(_cancelled, watching)
 
 

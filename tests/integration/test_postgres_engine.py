@@ -232,6 +232,7 @@ async def test_workers_know_which_hooks_others_have(fleet: Fleet) -> None:
             break
         await asyncio.sleep(0.02)
     assert await first.served() == {NOTIFY, EVALUATE}
+    assert await first.workers_elsewhere() == 2
     await second.close()
     fleet.workers.remove(second)
     assert await first.served() == {NOTIFY}

@@ -140,10 +140,10 @@ _QUALITY: Final = Row(
             "Who passes, and how sure is that? Weighted share of the runs that pass. It would lie between low and high "
             "whatever the runs without a score had got, with 95 % confidence. Coverage is the share that has a score.",
             (
-                Target(_bound("estimate"), "Pass rate", thresholds=RATE_LIMITS),
+                Target(_bound("estimate"), "Pass rate", thresholds=RATE_LIMITS, base="red"),
                 Target(_bound("low"), "Low"),
                 Target(_bound("high"), "High"),
-                Target(_bound("coverage"), "Coverage", thresholds=_COVERAGE_LIMITS),
+                Target(_bound("coverage"), "Coverage", thresholds=_COVERAGE_LIMITS, base="red"),
             ),
             "percentunit",
             no_data.RATES,

@@ -179,7 +179,8 @@ def _lettered(panel: Panel) -> list[tuple[str, Target]]:
 
 
 def _target(panel: Panel, target: Target, refid: str) -> dict[str, Any]:
-    instant = panel.kind == "table" or panel.names
+    # A figure is that of now: of a range the last one would still be shown long after its source is gone.
+    instant = panel.kind in ("table", "stat")
     return {
         "datasource": DATASOURCE,
         "editorMode": "code",
@@ -265,7 +266,7 @@ def _column(target: Target) -> dict[str, Any] | None:
     if target.unit is not None:
         properties.append({"id": "unit", "value": target.unit})
     if target.thresholds:
-        properties.append({"id": "thresholds", "value": _steps(target.thresholds)})
+        properties.append({"id": "thresholds", "value": _steps(target.thresholds, target.base)})
         properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
     if not properties:
         return None
@@ -296,7 +297,7 @@ def _transformations(panel: Panel) -> list[dict[str, Any]]:
 def _stat_options(panel: Panel) -> dict[str, Any]:
     return {
         "colorMode": "value",
-        "graphMode": "none" if panel.names else "area",
+        "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},

@@ -36,6 +36,8 @@ class Target:
     """Of a table's column, if it is not the panel's."""
     thresholds: tuple[Threshold, ...] = ()
     """Of a table's column: colours its cells."""
+    base: Color | None = None
+    """The colour of a table's column below the first threshold; None: green."""
 
 
 @dataclass(frozen=True, slots=True)

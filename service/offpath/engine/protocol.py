@@ -158,6 +158,9 @@ class Engine(HookEngine, Protocol):
             hooks: Ids: only jobs of these, and without those that wait for the time of their next attempt.
         """
 
+    async def workers_elsewhere(self) -> int:
+        """How many workers are alive that may be on other machines; 0 where there can be none."""
+
     async def pauses(self) -> list[HookPause]:
         """Hooks with strikes, isolated or paused."""
 

@@ -158,6 +158,10 @@ class SqliteEngine:
     async def leads(self) -> bool:
         return True
 
+    async def workers_elsewhere(self) -> int:
+        """See `Engine`. The one worker of a file is on its machine."""
+        return 0
+
     async def tidy(self) -> None:
         """See `HookEngine`. SQLite reuses what is free by itself."""
 

@@ -22,15 +22,22 @@ class QueueWatch:
 
     Args:
         stats: Asks the queue.
+        elsewhere: How many workers are alive on other machines, which show themselves.
         directory: Where the processes of this machine leave their metrics. Those of a worker that is alive are enough,
             and of several service processes one records.
         pause: Seconds between two looks.
     """
 
     def __init__(
-        self, stats: Callable[[], Awaitable[Sequence[QueueStats]]], directory: Path, *, pause: float = BACKLOG_SECONDS
+        self,
+        stats: Callable[[], Awaitable[Sequence[QueueStats]]],
+        directory: Path,
+        *,
+        elsewhere: Callable[[], Awaitable[int]] | None = None,
+        pause: float = BACKLOG_SECONDS,
     ) -> None:
         self._stats = stats
+        self._elsewhere = elsewhere
         self._snapshots = SnapshotDirectory(directory)
         self._lock = FileLock(directory / "watching")
         self._pause = pause
@@ -51,13 +58,17 @@ class QueueWatch:
                 self._end()
                 return
             stats = await self._stats()
+            elsewhere = 0 if self._elsewhere is None else await self._elsewhere()
         except (OffpathError, OSError) as error:
             if not self._failed:
                 _log.warning("the backlog cannot be read, and is shown as it was: %s", error)
             self._failed = True
             return
         self._failed = False
-        instruments().workers.set(0)
+        if elsewhere:
+            instruments().workers.replace(())
+        else:
+            instruments().workers.set(0)
         show_queue(stats)
 
     def _is_ours(self) -> bool:

@@ -175,7 +175,7 @@ def test_the_quickstarts_configuration_is_one(root: Path, tmp_path: Path) -> Non
     if promtool is None:
         pytest.skip("promtool is not installed (Debian package prometheus)")
     page = (root / "docs/quickstart-grafana.md").read_text()
-    (snippet,) = re.findall(r"```yaml\n(scrape_configs:\n.*?)```", page, re.DOTALL)
+    (snippet,) = re.findall(r"```yaml\n(global:\n.*?)```", page, re.DOTALL)
     (tmp_path / "token").write_text("t")
     text = re.sub(r"(credentials_file: )\S+", rf"\g<1>{tmp_path / 'token'}", snippet)
     # Where `offpath dashboards export` puts the rules, as the page has it.

@@ -54,6 +54,21 @@ async def test_without_a_worker_the_backlog_is_shown_and_that_there_is_none(show
     assert shown.points("hooks.backlog") == shown.points("workers") == []
 
 
+async def test_workers_of_other_machines_are_not_said_to_be_none(shown: Shown, tmp_path: Path) -> None:
+    queue, alive = Queue(), [2]
+
+    async def elsewhere() -> int:
+        return alive[0]
+
+    watching = asyncio.create_task(QueueWatch(queue.stats, tmp_path, elsewhere=elsewhere, pause=0.01).run())
+    await until(lambda: queue.asked > 1)
+    assert shown.points("workers") == []
+    assert shown.points("hooks.backlog")
+    alive[0] = 0
+    await until(lambda: [point.value for point in shown.points("workers")] == [0])
+    await ended(watching)
+
+
 async def test_a_living_worker_shows_it_alone(shown: Shown, tmp_path: Path) -> None:
     queue = Queue()
     watching = asyncio.create_task(QueueWatch(queue.stats, tmp_path, pause=0.01).run())

@@ -306,6 +306,9 @@ class PostgresEngine:
         """Jobs in one state (None: all queued ones), the oldest queued or the last ended first."""
         return await self._ask(lambda connection: reports.jobs(connection, state, hook_id, limit))
 
+    async def workers_elsewhere(self) -> int:
+        return await self._ask(reports.workers)
+
     async def backlog(self, limit: int, hooks: Sequence[str] | None = None) -> int:
         return await self._ask(lambda connection: reports.backlog(connection, limit, hooks))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from offpath.engine.pause import HookPause
 from offpath.engine.postgres import statements
 from offpath.engine.postgres.connection import Connection
 from offpath.engine.postgres.jobs import attempts_begun, entrypoint, headers_of, job_from, job_of, placement_of
+from offpath.engine.postgres.presence import ALIVE_SECONDS
 from offpath.engine.protocol import QueueStats
 from offpath.runs.job import HookJob, JobInfo, JobState
 from offpath.storage.postgres.text import restored, restored_or_none, stored, stored_or_none
@@ -43,6 +45,12 @@ async def jobs(connection: Connection, state: JobState | None, hook_id: str | No
         return [_ended(row) for row in await connection.fetch(statements.DEAD, hook, limit)]
     assert state is not None  # noqa: S101  # it is among the queued
     return [_ended(row) for row in await connection.fetch(statements.ENDED, hook, limit, state.value)]
+
+
+async def workers(connection: Connection) -> int:
+    """How many workers have given a sign of life lately."""
+    count: int = await connection.fetchval(statements.WORKERS, timedelta(seconds=ALIVE_SECONDS))
+    return count
 
 
 async def backlog(connection: Connection, limit: int, hooks: Sequence[str] | None) -> int:

@@ -119,6 +119,7 @@ SEEN: Final = (
 )
 GONE: Final = "DELETE FROM offpath_hook_workers WHERE worker = $1 OR beat_at < now() - interval '1 day'"
 SERVED: Final = "SELECT DISTINCT unnest(hooks) FROM offpath_hook_workers WHERE beat_at > now() - $1::interval"
+WORKERS: Final = "SELECT count(*) FROM offpath_hook_workers WHERE beat_at > now() - $1::interval"
 LEAD: Final = "SELECT pg_try_advisory_lock(hashtextextended('offpath:maintenance:' || current_schema(), 0))"
 UPTIME: Final = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float8"
 

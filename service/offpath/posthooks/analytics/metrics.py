@@ -15,7 +15,8 @@ def record_usage_metrics(facts: RunFacts) -> None:
     model = facts.requested_model or facts.model
     if facts.cost is not None:
         shown.cost.add(facts.cost, purpose="run", request_model=model)
-    elif facts.pricing == "unpriced":
+    elif facts.pricing == "unpriced" and (facts.input_tokens or facts.output_tokens):
+        # A call that was cut off has no price either, and giving its model one would change nothing.
         shown.cost_unpriced.add(facts.model_calls, request_model=model)
 
 

@@ -58,7 +58,8 @@ def row(**changes: Any) -> EvaluationRow:
 def test_cost_of_runs_is_counted_by_the_model_that_was_asked(values: Values) -> None:
     record_usage_metrics(facts(cost=0.25, pricing="priced", model="m-2024"))
     record_usage_metrics(facts(cost=0.25, pricing="priced"))
-    record_usage_metrics(facts(pricing="unpriced"))
+    record_usage_metrics(facts(pricing="unpriced", input_tokens=100))
+    record_usage_metrics(facts(pricing="unpriced"))  # cut off: nobody says how much it was
     record_usage_metrics(facts(pricing="stand_in"))
     record_usage_metrics(facts())
     assert values("offpath.cost") == {("m", "run"): 0.5}
