@@ -44,10 +44,10 @@ def service_alerts() -> tuple[AlertRule, ...]:
     return (
         AlertRule(
             "OffpathDown",
-            f"up == 0\nand on ({', '.join(TARGET)}) present_over_time({SHOWN_BY_ALL}[1h])",
+            f"up == 0\nand on ({', '.join(TARGET)}) present_over_time({SHOWN_BY_ALL}[7d])",
             "critical",
             "offpath at {{ $labels.instance }} does not answer Prometheus.",
-            "The page /metrics of {{ $labels.job }} at {{ $labels.instance }}, which was there within the last hour, "
+            "The page /metrics of {{ $labels.job }} at {{ $labels.instance }}, which was there within the last week, "
             "cannot be read. A service that is down answers nobody; a worker that is down runs no hooks.",
             lasting="2m",
             labels=(("scope", "page"),),
@@ -55,10 +55,10 @@ def service_alerts() -> tuple[AlertRule, ...]:
         AlertRule(
             "OffpathDown",
             # Where targets are looked up, one that is gone is no target any more, and no `up` says 0.
-            f"{highest(f'present_over_time({services}[1h])')}\nunless {highest(services)}",
+            f"{highest(f'present_over_time({services}[1d])')}\nunless {highest(services)}",
             "critical",
             "No service of {{ $labels.job }} is there.",
-            "Prometheus sees no service of {{ $labels.job }} any more; an hour ago it did. Nobody is answered.",
+            "Prometheus sees no service of {{ $labels.job }} any more; within the last day it did. Nobody is answered.",
             lasting="2m",
             labels=(("scope", "deployment"),),
         ),
