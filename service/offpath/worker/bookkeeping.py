@@ -69,7 +69,6 @@ class Bookkeeping:
         self._options = options
         self._engine = engine
         self._zone = zone_of(options.timezone)
-        self._booker: Booker | None = None
 
     async def run(self, hooks: PoolHooks) -> None:
         """Do all of it, until cancelled."""
@@ -78,28 +77,20 @@ class Bookkeeping:
             return
         ledger = await self._opened()
         _show(data)
-        booker = self._booker = self._make_booker(data, ledger)
+        books = Books(data.notices, analytics=data.analytics, budget_window=self._window)
+        booker = Booker(ledger, books, self._engine.leads)
         duties = [_forever(self._engine, duty) for duty in self._duties(data, ledger, hooks)]
         await asyncio.gather(booker.run(), *duties)
 
-    async def book_now(self, hooks: PoolHooks) -> None:
-        """Book what ended so far: for tests, whose hooks have run when the answer is given."""
-        data = decode_planner(hooks.plan)
-        if data.anything:
-            await (self._booker or self._make_booker(data, await self._opened())).turn()
-
     async def _opened(self) -> Ledger:
-        for wait in (*_FAULT_WAITS, *[_FAULT_WAITS[-1]] * 1_000_000):
+        waits = iter(_FAULT_WAITS)
+        while True:
             try:
                 return await self._shared.opened()
             except OffpathError as error:
+                wait = next(waits, _FAULT_WAITS[-1])
                 _log.warning("the ledger cannot be opened, trying again in %g s: %s", wait, error)
                 await asyncio.sleep(wait)
-        raise AssertionError
-
-    def _make_booker(self, data: PlannerData, ledger: Ledger) -> Booker:
-        books = Books(data.notices, analytics=data.analytics, budget_window=self._window)
-        return Booker(ledger, books, self._engine.leads)
 
     def _duties(self, data: PlannerData, ledger: Ledger, hooks: PoolHooks) -> list[_Duty]:
         duties: list[_Duty] = []

@@ -135,7 +135,6 @@ class Started:
 async def test_without_built_ins_it_opens_nothing(data: PlannerData | None) -> None:
     async with Started(data) as started:
         await asyncio.wait_for(started.task, 5)
-        await started.bookkeeping.book_now(started.hooks)
         assert started.ledger.made == started.ledger.opened == 0
         assert started.ledger.asked == []
 
@@ -219,11 +218,3 @@ async def test_what_is_on_and_what_is_left_is_shown(shown: Shown) -> None:
         assert info.attributes["offpath.sample.rate"] == "0.1"
         started.ledger.money = 3 * NANO
         await until(lambda: any(point.value == 0 for point in shown.points("judge.budget.remaining")))
-
-
-async def test_a_test_can_have_it_booked_now() -> None:
-    async with Started(PlannerData(analytics=True)) as started:
-        await started.asked("book")
-        before = started.ledger.asked.count("book")
-        await started.bookkeeping.book_now(started.hooks)
-        assert started.ledger.asked.count("book") > before

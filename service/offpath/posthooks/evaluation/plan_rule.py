@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -143,33 +143,6 @@ class PlanRules:
             for rule in (self.of_runs if scope == "run" else self.of_sessions)
             if rule.nested or not nested
         )
-
-
-def plan_entries(
-    rules: Sequence[PlanRule],
-    *,
-    run_id: str,
-    session_id: str,
-    kind: ComponentKind,
-    component_id: str,
-    user_id: str | None,
-    status: str,
-    nested: bool,
-    overload: bool = False,
-    budget_used_up: bool = False,
-) -> dict[str, PlanEntry]:
-    """`PlanRules.entries` for a single run; whoever has many makes the `PlanRules` once."""
-    return PlanRules(rules).entries(
-        run_id=run_id,
-        session_id=session_id,
-        kind=kind,
-        component_id=component_id,
-        user_id=user_id,
-        status=status,
-        nested=nested,
-        overload=overload,
-        budget_used_up=budget_used_up,
-    )
 
 
 def pending_hooks(entries: dict[str, PlanEntry]) -> set[str]:

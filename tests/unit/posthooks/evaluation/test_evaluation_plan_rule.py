@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from offpath.ledger.plan import PlanEntry
 from offpath.posthooks.evaluation.filters import RunFilter
-from offpath.posthooks.evaluation.plan_rule import PlanRule, PlanRules, pending_hooks, plan_entries
+from offpath.posthooks.evaluation.plan_rule import PlanRule, PlanRules, pending_hooks
 from offpath.posthooks.evaluation.sampling import draw
 from offpath.runs.status import RunStatus
 
@@ -24,6 +25,10 @@ RUN: dict[str, Any] = {
     "status": RunStatus.COMPLETED,
     "nested": False,
 }
+
+
+def plan_entries(rules: Iterable[PlanRule], **run: Any) -> dict[str, PlanEntry]:
+    return PlanRules(rules).entries(**run)
 
 
 def state(rule: PlanRule, **changes: Any) -> str | None:
