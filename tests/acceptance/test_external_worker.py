@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import httpx
+import psutil
 import pytest
 
 from acceptance.metrics_page import Page, scrape
@@ -149,12 +151,19 @@ def test_a_second_one_on_its_port_says_so_and_ends(worker: Service) -> None:
 
 def test_when_it_is_killed_its_counts_stay_and_its_gauges_go(service: Service, worker: Service) -> None:
     before = page_of(service)
-    for process in (*worker.members("worker"), *worker.members("zygote", "executor")):
-        process.send_signal(signal.SIGKILL)
-    worker.wait()
+    assert worker.process is not None
+    assert worker.process.poll() is None, worker.log_end()
+    # The worker first: it would notice that its children are gone, and end in order.
+    worker.signal(signal.SIGKILL)
+    assert worker.wait() == -signal.SIGKILL
+    for process in worker.family():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     assert status(worker, "/health") == 0
-    page = eventually(lambda: page if not (page := page_of(service)).found("offpath_workers") else None, "it is gone")
+    # Not shown, or 0 as soon as the service has looked and found nobody.
+    page = eventually(lambda: page if (page := page_of(service)).total("offpath_workers") == 0 else None, "it is gone")
     assert page is not None
+    assert page.found("offpath_executors") == []
     assert not page.fallen(before)
     assert totals(page) == totals(before)
 
