@@ -1,0 +1,1 @@
+"""The experiment that shows what hooks cost a response: `offpath prove`."""
