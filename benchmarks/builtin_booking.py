@@ -19,15 +19,15 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks.builtin_rig import Rig, rig
-from benchmarks.estimates import quantiles
 from benchmarks.figures import Figure, Report, at_least, at_most
-from benchmarks.machine import Neighbours
 from benchmarks.served import scratch
 from benchmarks.targets.evaluators import RULES
 from offpath.ledger.booking import Batch
 from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.posthooks.books import Booked, Books
 from offpath.posthooks.job_result import JobResult
+from offpath.proof.estimates import quantiles
+from offpath.proof.machine import Neighbours
 from offpath.storage import ledger_booking, write_thread
 from offpath.storage.database import SqliteDb
 from offpath.storage.ledger import Ledger

@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.committing import queue_of
-from benchmarks.estimates import Pair, quantile_ratio, quantiles
 from benchmarks.figures import Figure, Report, about, at_most
-from benchmarks.load import open_loop, poisson_arrivals
-from benchmarks.machine import Neighbours, cpu_of_all, tree
 from benchmarks.response import REQUEST
 from benchmarks.served import Served, scratch, served
 from benchmarks.targets.evaluators import RULES
-from benchmarks.turns import draw_pairs
 from offpath.offline import OfflineOptions, offline_model_process
+from offpath.proof.estimates import Pair, quantile_ratio, quantiles
+from offpath.proof.load import open_loop, poisson_arrivals
+from offpath.proof.machine import Neighbours, cpu_of_all, tree
+from offpath.proof.turns import draw_pairs
 
 RATE = 100.0
 CONNECTIONS = 16

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.builtin_rig import ARMS, Rig, rig, telemetry
-from benchmarks.estimates import Pair, bootstrap, quantile_difference, quantiles
 from benchmarks.figures import Figure, Prediction, Report, about, at_most
-from benchmarks.machine import Neighbours
+from offpath.proof.estimates import Pair, bootstrap, quantile_difference, quantiles
+from offpath.proof.machine import Neighbours
 from offpath.runs.output import RunOutput
 from offpath.runs.status import RunStatus
 

@@ -20,9 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.estimates import quantiles
 from benchmarks.figures import Figure, Report, at_most
-from benchmarks.machine import Neighbours
 from benchmarks.served import REPOSITORY, Served, scratch, served
 from benchmarks.targets.evaluators import RULES
 from offpath.ledger.evaluation_row import EvaluationRow
@@ -32,6 +30,8 @@ from offpath.ledger.plan import PlanEntry, RunPlan
 from offpath.ledger.rollup import DAY, WEEK, Grain, RollupKey, Sums, add, bucket, encode_sums
 from offpath.ledger.run_facts import RunFacts, ToolFacts
 from offpath.ledger.usage import hook_deltas, run_deltas, usage_deltas
+from offpath.proof.estimates import quantiles
+from offpath.proof.machine import Neighbours
 from offpath.runs.job import JobInfo, JobState, job_key
 from offpath.storage.database import PostgresDb, SqliteDb
 from offpath.storage.ledger_rows import evaluation_values, plan_values

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.committing import Queue, queue_of
-from benchmarks.estimates import mean_ratio, quantile
 from benchmarks.figures import Figure, Prediction, Report, about, at_least, at_most
-from benchmarks.load import closed_loop
-from benchmarks.machine import Neighbours, cpu_of, cpu_of_all
 from benchmarks.response import DRAIN_SECONDS, REQUEST
 from benchmarks.served import Served, scratch, served
-from benchmarks.turns import rounds
 from offpath.offline import OfflineOptions, offline_model_process
+from offpath.proof.estimates import mean_ratio, quantile
+from offpath.proof.load import closed_loop
+from offpath.proof.machine import Neighbours, cpu_of, cpu_of_all
+from offpath.proof.turns import rounds
 
 AGENTOS_RATE = 159.0
 """Runs a second of AgentOS with two trivial hooks in the background at 16 connections (ANCHORS)."""

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from benchmarks.committing import Committer, committer, queue_of
-from benchmarks.estimates import quantile_ratio, quantiles
 from benchmarks.figures import Figure, Report, about, at_most
-from benchmarks.load import poisson_arrivals
-from benchmarks.machine import Neighbours
 from benchmarks.served import scratch, worker_of
 from benchmarks.targets.worker_hooks import COMPUTE, NOTHING
-from benchmarks.turns import draw_pairs
+from offpath.proof.estimates import quantile_ratio, quantiles
+from offpath.proof.load import poisson_arrivals
+from offpath.proof.machine import Neighbours
+from offpath.proof.turns import draw_pairs
 
 RATE = 200.0
 COMPUTING = 40

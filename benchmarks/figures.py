@@ -18,7 +18,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.estimates import Estimate
+from offpath.proof.estimates import Estimate
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("offpath", "agno", "aiohttp", "fastapi", "httptools", "msgspec", "openai", "starlette", "uvicorn", "uvloop")

@@ -10,11 +10,11 @@ import psutil
 
 from benchmarks.committing import queue_of
 from benchmarks.figures import Figure, Report, at_most
-from benchmarks.load import closed_loop, form_request
-from benchmarks.machine import Memory, memory_of
 from benchmarks.served import Served, scratch, served
 from benchmarks.targets.minute_hooks import HOOKED, PLAIN
 from offpath.offline import OfflineOptions, offline_model_process
+from offpath.proof.load import closed_loop, form_request
+from offpath.proof.machine import Memory, memory_of
 
 MB = 2**20
 SETTLE_SECONDS = 3.0

@@ -30,7 +30,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rich.console import Console
 
 from benchmarks.figures import Figure, Report, at_most
-from benchmarks.machine import Neighbours
+from offpath.proof.machine import Neighbours
 from offpath.telemetry.direct_metrics import DirectMeterProvider
 from offpath.telemetry.instruments import Counter, Histogram
 from offpath.telemetry.names import Attribute, Metric

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.committing import Committer
-from benchmarks.estimates import quantiles
 from benchmarks.figures import Figure, Report, about, at_least, at_most
-from benchmarks.machine import Neighbours, cpu_of_all, tree
 from benchmarks.served import REPOSITORY, ServedError, console_script, environment, log_end, scratch, started
 from benchmarks.targets.worker_hooks import NOTHING, PROBE, SECOND_ASYNC, SECOND_SYNC
 from offpath.engine.adapters import job_rows, open_engine
+from offpath.proof.estimates import quantiles
+from offpath.proof.machine import Neighbours, cpu_of_all, tree
 from offpath.storage.postgres.database import PostgresDb
 from offpath.worker.target import load_target
 

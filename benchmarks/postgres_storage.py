@@ -17,12 +17,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.estimates import quantile_difference, quantiles
 from benchmarks.figures import Figure, Report, about, at_least, at_most
-from benchmarks.machine import Neighbours
 from benchmarks.served import REPOSITORY
-from benchmarks.turns import draw_pairs
 from offpath.engine.adapters import job_rows, open_engine
+from offpath.proof.estimates import quantile_difference, quantiles
+from offpath.proof.machine import Neighbours
+from offpath.proof.turns import draw_pairs
 from offpath.runs.context import RunContext, Session
 from offpath.runs.input import RunInput
 from offpath.runs.job import HookJob, job_key

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.committing import queue_of
-from benchmarks.estimates import quantile_difference, quantile_ratio, quantiles
 from benchmarks.figures import Figure, Prediction, Report, about, at_most
-from benchmarks.load import closed_loop, form_request, open_loop, poisson_arrivals
-from benchmarks.machine import Neighbours
 from benchmarks.served import Served, scratch, served
-from benchmarks.turns import in_turns
 from offpath.offline import OfflineOptions, OfflineProcess, offline_model_process
+from offpath.proof.estimates import quantile_difference, quantile_ratio, quantiles
+from offpath.proof.load import closed_loop, form_request, open_loop, poisson_arrivals
+from offpath.proof.machine import Neighbours
+from offpath.proof.turns import in_turns
 
 REQUEST = form_request("/agents/agent/runs", {"message": "Hello, how are you?", "stream": "false"})
 DRAIN_SECONDS = 120.0

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.load import Address
-from benchmarks.machine import tree
+from offpath.proof.load import Address
+from offpath.proof.machine import tree
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0

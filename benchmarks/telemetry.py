@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from benchmarks.figures import Figure, Prediction, Report, about, at_most
-from benchmarks.machine import Neighbours
+from offpath.proof.machine import Neighbours
 from offpath.telemetry import tracing
 from offpath.telemetry.instruments import instruments
 

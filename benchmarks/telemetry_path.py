@@ -12,14 +12,14 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from benchmarks.estimates import Pair, bootstrap
 from benchmarks.figures import Figure, Report, about, at_most
-from benchmarks.load import closed_loop
-from benchmarks.machine import Neighbours, cpu_of
 from benchmarks.response import REQUEST
 from benchmarks.served import Served, scratch, served
-from benchmarks.turns import rounds
 from offpath.offline import OfflineOptions, offline_model_process
+from offpath.proof.estimates import Pair, bootstrap
+from offpath.proof.load import closed_loop
+from offpath.proof.machine import Neighbours, cpu_of
+from offpath.proof.turns import rounds
 
 CONNECTIONS = 16
 OFF = "off (OTEL_SDK_DISABLED)"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.committing import Committer, Queue, committer, queue_of
-from benchmarks.estimates import quantiles
 from benchmarks.figures import Figure, Report, about, at_least, at_most
-from benchmarks.machine import Neighbours, cpu_of_all, tree
 from benchmarks.served import ServedError, log_end, scratch, worker_of
 from benchmarks.targets.worker_hooks import NOTHING, PARKED, PROBE, SECOND_ASYNC, SECOND_SYNC
+from offpath.proof.estimates import quantiles
+from offpath.proof.machine import Neighbours, cpu_of_all, tree
 
 SECONDS = 500
 """Hooks of a second that run at once."""

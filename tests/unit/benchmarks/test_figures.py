@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.estimates import Estimate
 from benchmarks.figures import Figure, Prediction, Report, about, at_least, at_most
 from rich.console import Console
+
+from offpath.proof.estimates import Estimate
 
 
 @pytest.mark.parametrize(
