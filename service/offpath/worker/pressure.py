@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from offpath.errors import OffpathError
-from offpath.ledger.budget import Window, window_of, zone_of
+from offpath.ledger.budget import Window, next_window, window_of, zone_of
 from offpath.storage.ledger import NANO, Ledger
 
 _SECONDS: Final = 1.0
@@ -34,6 +35,10 @@ class Budget(Protocol):
     """What is left for judges."""
 
     async def used_up(self) -> bool: ...
+
+    def told(self, used_up: bool) -> str:
+        """What people are to know of a change."""
+        ...
 
 
 class PressureWatch:
@@ -62,14 +67,18 @@ class PressureWatch:
         self._engine = engine
         self._most = most
         self._budget = budget
+        self._blind = False
 
     async def run(self) -> None:
         """Look, for ever. While nothing can be seen, what was seen last holds."""
         while True:
             try:
                 await self.look()
+                self._blind = False
             except OffpathError as error:
-                _log.debug("the queue cannot be looked at: %s", error)
+                if not self._blind:
+                    _log.warning("queue and budget cannot be looked at; what was seen last holds: %s", error)
+                self._blind = True
             await asyncio.sleep(_SECONDS)
 
     async def look(self) -> None:
@@ -89,7 +98,10 @@ class PressureWatch:
                 _log.warning("jobs that ask judges (OFFPATH_MAX_BACKLOG=%d): %s", self._most, what)
             self._planner.judges_pressed = pressed
         if self._budget is not None:
-            self._planner.budget_used_up = await self._budget.used_up()
+            used_up = await self._budget.used_up()
+            if used_up != self._planner.budget_used_up:
+                _log.warning("%s", self._budget.told(used_up))
+            self._planner.budget_used_up = used_up
 
 
 def budget_of(settings: Any, ledger: Ledger) -> Budget | None:
@@ -110,6 +122,15 @@ class _JudgeBudget:
 
     async def used_up(self) -> bool:
         return await self._ledger.spent(window_of(time.time(), self._window, self._zone)) >= self._limit
+
+    def told(self, used_up: bool) -> str:
+        if not used_up:
+            return "the judge's budget has room again: new runs are judged"
+        begins = datetime.fromtimestamp(next_window(time.time(), self._window, self._zone), self._zone)
+        return (
+            f"the judge's budget of {self._limit / NANO:g} USD a {self._window} is used up (OFFPATH_JUDGE_BUDGET_USD): "
+            f"new runs are not judged before {begins:%Y-%m-%d %H:%M %Z}"
+        )
 
 
 def _tell(pressure: int, backlog: int, most: int) -> None:

@@ -97,7 +97,7 @@ def test_a_metric_that_is_not_on_the_page_is_noticed(
     extra = names.Metric("offpath.brand.new", "counter", "{thing}", "New.")
     monkeypatch.setattr(names, "METRICS", (*names.METRICS, extra))
     assert main(["telemetry", "--check", "--root", str(tmp_path)]) == 1
-    assert "docs/telemetry.md is stale" in capsys.readouterr().err
+    assert "docs/reference/telemetry.md is stale" in capsys.readouterr().err
 
 
 def test_the_page_says_everything() -> None:

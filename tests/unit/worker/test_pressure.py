@@ -45,6 +45,9 @@ class Money:
     async def used_up(self) -> bool:
         return self.gone
 
+    def told(self, used_up: bool) -> str:
+        return "gone" if used_up else "there again"
+
 
 @pytest.fixture
 def queue() -> Queue:
@@ -84,21 +87,23 @@ async def test_changes_are_told_once(queue: Queue, planner: Planner, caplog: pyt
     assert "runs are evaluated again" in said[3]
 
 
-async def test_the_budget_is_looked_at_too(queue: Queue, planner: Planner) -> None:
+async def test_the_budget_is_looked_at_too(queue: Queue, planner: Planner, caplog: pytest.LogCaptureFixture) -> None:
     money = Money()
     watch = PressureWatch(planner, queue, 100, hooks=["other"], judged=["judged"], budget=money)
     await watch.look()
     assert not planner.budget_used_up
     money.gone = True
     await watch.look()
+    await watch.look()
     assert planner.budget_used_up
+    assert [record.getMessage() for record in caplog.records] == ["gone"], "told once"
     money.gone = False
     await watch.look()
     assert not planner.budget_used_up, "another window has begun"
 
 
 async def test_what_was_seen_last_holds_while_nothing_can_be_seen(
-    queue: Queue, planner: Planner, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, planner: Planner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pressure, "_SECONDS", 0.001)
     queue.jobs = 150
@@ -114,6 +119,7 @@ async def test_what_was_seen_last_holds_while_nothing_can_be_seen(
             await asyncio.sleep(0.001)
         assert planner.pressure == 1
         assert not task.done()
+        assert sum("cannot be looked at" in record.getMessage() for record in caplog.records) == 1, "told once"
         queue.away, queue.jobs = False, 0
         while planner.pressure != 0:
             await asyncio.sleep(0.001)
@@ -166,3 +172,13 @@ async def test_jobs_that_wait_for_judges_hold_up_nothing_but_judged_evaluators(q
     queue.judged = 100
     await watch.look()
     assert not planner.judges_pressed
+
+
+async def test_people_are_told_until_when_the_budget_is_gone() -> None:
+    ledger: Any = Spending(0)
+    budget = budget_of(settings(2.5), ledger)
+    assert budget is not None
+    told = budget.told(True)
+    assert "2.5 USD a day is used up (OFFPATH_JUDGE_BUDGET_USD)" in told
+    assert "00:00 CE" in told, "midnight on the clock of OFFPATH_TIMEZONE"
+    assert "room again" in budget.told(False)

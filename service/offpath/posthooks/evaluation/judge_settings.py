@@ -100,6 +100,28 @@ class JudgeSettings:
                 f"{asked_by!r} asks, is not known, so its budget could not be kept; give it in USD for a million input "
                 f"and output tokens: OFFPATH_JUDGE_PRICES={json.dumps({model: [0.1, 0.4]})!r}, or remove the budget"
             )
+        self._check_room(judge, model, asked_by)
+
+    def _check_room(self, judge: Judge, model: str, asked_by: str) -> None:
+        """A budget of 0 asks nobody on purpose; one that no question ever fits into does so by mistake.
+
+        Raises:
+            ConfigurationError: Not even the longest answer to an empty question, which is what is set aside, fits.
+        """
+        most = cost_of(
+            judge.prices,
+            (model,),
+            judge.endpoint.base_url,
+            input_tokens=0,
+            cached_tokens=0,
+            output_tokens=judge.max_tokens,
+        )
+        if self.budget and most is not None and most > self.budget:
+            raise ConfigurationError(
+                f"OFFPATH_JUDGE_BUDGET_USD={self.budget:g}: an answer of the judge {model!r}, which {asked_by!r} asks, "
+                f"may cost {most:.6f} USD ({judge.max_tokens} tokens), so that no question would ever be asked; give "
+                "more, or 0 to ask none"
+            )
 
     def make(self, model: str, gate: Any = None) -> Judge:
         """The judge.

@@ -326,6 +326,15 @@ def test_a_budget_needs_a_known_price() -> None:
     assert found(evaluators=("pii",), **unpriced)
 
 
+def test_a_budget_into_which_no_question_fits_is_a_mistake() -> None:
+    priced = {**JUDGE, "judge_model": "my-model", "judge_prices": '{"my-model": [1, 10]}'}  # 4,096 tokens: 0.04096 USD
+    text = refused(evaluators=("helpfulness",), **priced, judge_budget_usd=0.04)
+    assert text.startswith("OFFPATH_JUDGE_BUDGET_USD=0.04: an answer of the judge 'my-model'")
+    assert "0.040960 USD" in text
+    assert found(evaluators=("helpfulness",), **priced, judge_budget_usd=0.05)
+    assert found(evaluators=("helpfulness",), **priced, judge_budget_usd=0), "asks nobody, on purpose"
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
