@@ -59,6 +59,20 @@ def amended(plan: RunPlan, entries: Mapping[str, PlanEntry], evaluations: Iterab
     return change
 
 
+def withdrawn(plans: Iterable[RunPlan]) -> Change:
+    """What becomes of the sums when runs are deleted: what is still to be evaluated of them will never be.
+
+    What was found out stays in the sums, which are numbers only.
+    """
+    change = Change()
+    for plan in plans:
+        for name, entry in plan.entries.items():
+            if plan.counted and entry.state == "pending":
+                for key, sums in evaluation_deltas(plan, name, entry, None).items():
+                    add(change.deltas.setdefault(key, {}), sums)
+    return change
+
+
 def entry_of(row: EvaluationRow, probability: float, hook: str) -> PlanEntry:
     """The entry of a run whose current result this is."""
     return PlanEntry(

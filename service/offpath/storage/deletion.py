@@ -12,6 +12,7 @@ import msgspec
 
 from offpath.storage import statements
 from offpath.storage.connection import connect, is_busy
+from offpath.storage.ledger_booking import withdraw
 from offpath.storage.paths import DatabasePaths
 
 logger = logging.getLogger("offpath.storage")
@@ -48,7 +49,7 @@ _LEDGER: Final = (
     # Those that wait are dropped when their turn comes; what is set aside has an error's words.
     "DELETE FROM bookings WHERE run_id = ? AND error IS NOT NULL",
 )
-"""What the built-in hooks know of a run; the sums stay, which are numbers only."""
+"""What the built-in hooks know of a run. The sums stay, which are numbers only; see `ledger_booking.withdraw`."""
 _USER_SUMS: Final = "DELETE FROM rollups WHERE facet = 'user' AND value = ?"
 _FORGET_NAME: Final = (
     # A session is called after what was said first.
@@ -77,7 +78,9 @@ def delete_batch(connection: sqlite3.Connection, runs: str, value: str, sessions
     deleted = cancelled = 0
     payloads: list[str] = []
     for root in roots:
-        for run_id in family_of(connection, root):
+        family = family_of(connection, root)
+        withdraw(connection, family)
+        for run_id in family:
             removed, jobs, files = delete_run(connection, run_id)
             deleted += removed
             cancelled += jobs

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from offpath.errors import StorageError
+from offpath.ledger.amendment import withdrawn
 from offpath.ledger.booking import Batch, Change
 from offpath.ledger.plan import RunPlan, encode_entries
 from offpath.ledger.rollup import RollupKey, Sums
@@ -210,6 +211,13 @@ class _Writes:
             stored = connection.execute(statements.STORED_SUMS, (document(self._keys),)).fetchone()[0]
             connection.executemany(statements.STORE_SUMS, sums_values(self._keys, self._deltas, stored))
         connection.executemany(statements.ADD_NOTICE, self._notices)
+
+
+def withdraw(connection: sqlite3.Connection, run_ids: Sequence[str]) -> None:
+    """Take what waits for evaluation out of the sums, before runs are deleted; on the open transaction."""
+    rows = connection.execute(statements.PLANS, (document(run_ids),)).fetchall()
+    if rows:
+        _Writes(withdrawn(plan_of(row) for row in rows)).execute(connection)
 
 
 def amend(

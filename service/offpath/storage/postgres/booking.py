@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from offpath.ledger.amendment import withdrawn
 from offpath.ledger.booking import Batch, Booking, Change
 from offpath.ledger.plan import RunPlan, encode_entries
 from offpath.ledger.rollup import merged
@@ -116,6 +117,17 @@ async def amend(
     if jobs:
         await enqueue(connection, jobs)
     return after
+
+
+async def withdraw(connection: Connection, run_ids: Sequence[str]) -> Writes:
+    """What deleting runs takes out of the sums: what waits for evaluation. To be executed last in the transaction.
+
+    Args:
+        run_ids: As they are stored.
+    """
+    await connection.execute(statements.LOCK_RUNS, run_ids)
+    rows = await connection.fetch(statements.LOCK_PLANS, run_ids)
+    return Writes(withdrawn(plan_of(row) for row in rows))
 
 
 def called(work: Callable[..., T], *arguments: Any) -> T:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from offpath.storage.deletion import Batch
 from offpath.storage.postgres import statements
+from offpath.storage.postgres.booking import withdraw
 from offpath.storage.postgres.text import restored
 from offpath.storage.store import JobRows
 
@@ -23,11 +24,13 @@ async def delete_batch(connection: Connection, jobs: JobRows, runs: str, value: 
     """Delete some of the runs that a query finds, in the open transaction; the sessions go with the last of them."""
     roots = [row[0] for row in await connection.fetch(runs, value, _BATCH)]
     family = await family_of(connection, roots)
+    withdrawal = await withdraw(connection, family)
     # Runs first: their plans go with them, so that the results of cancelled jobs are not booked.
     deleted = await delete_runs(connection, family)
     cancelled = await jobs.cancel_jobs(connection, [restored(run_id) for run_id in family]) if family else 0
     done = len(roots) < _BATCH
     removed = rows_of(await connection.execute(sessions, value)) if done and sessions else 0
+    await withdrawal.execute(connection)
     return Batch(done, removed, deleted, cancelled)
 
 
