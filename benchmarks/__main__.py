@@ -26,6 +26,7 @@ BENCHMARKS = {
     "builtin_load": "a hundred runs a second with ten evaluators each: queue, booking, CPU (4 min; quick half)",
     "builtin_sums": "analytics and summaries of evaluations over the sums of a million runs (3 min; quick 2)",
     "evaluators": "how right the evaluators are on labelled rows, and how fast (2 min; quick half)",
+    "peers": "what one would pick instead: AgentOS, BackgroundTasks, a bare app; all figures (11 min; quick 2)",
     "memory": "what 10,000 queued jobs add to each process (2 min; quick half)",
 }
 SCRIPTS = {
@@ -61,9 +62,10 @@ def main() -> None:
         if name in SCRIPTS:
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=REPOSITORY, check=True)
             continue
-        report = Report(name, options.quick)
+        module = importlib.import_module(f"benchmarks.{name}")
+        report: Report = getattr(module, "new_report", Report)(name, options.quick)
         try:
-            importlib.import_module(f"benchmarks.{name}").run(report, options.only)
+            module.run(report, options.only)
         finally:
             report.print(console)
         if options.save:

@@ -12,10 +12,11 @@ from benchmarks.committing import Queue, queue_of
 from benchmarks.figures import Figure, Prediction, Report, about, at_least, at_most
 from benchmarks.response import DRAIN_SECONDS, REQUEST
 from benchmarks.served import Served, scratch, served
+from benchmarks.spent import Spent
 from offpath.offline import OfflineOptions, offline_model_process
 from offpath.proof.estimates import mean_ratio, quantile
 from offpath.proof.load import closed_loop
-from offpath.proof.machine import Neighbours, cpu_of, cpu_of_all
+from offpath.proof.machine import Neighbours
 from offpath.proof.turns import rounds
 
 AGENTOS_RATE = 159.0
@@ -111,10 +112,9 @@ def _measure(arms: dict[str, Callable[[int], Block]], connections: int, report: 
 
 
 def _block(service: Served, queue: Queue | None, seconds: float, connections: int) -> Block:
-    below = service.processes()[1:]
-    cpu, hooks_cpu = cpu_of(service.pid), cpu_of_all(below)
+    spent = Spent(service)
     result = closed_loop(service.address, [REQUEST], connections=connections, seconds=seconds).check()
-    cpu = cpu_of(service.pid) - cpu
+    cpu = spent.own()
     left, drained = 0, 0.0
     if queue is not None:
         left = queue.waiting()
@@ -122,6 +122,4 @@ def _block(service: Served, queue: Queue | None, seconds: float, connections: in
     else:
         time.sleep(0.5)
     runs = len(result.latencies)
-    # Executors that started meanwhile count in full.
-    hooks_cpu = cpu_of_all(service.processes()[1:]) - hooks_cpu
-    return Block(result.rate, cpu / runs, max(0.0, hooks_cpu) / runs, quantile(result.latencies, 0.99), left, drained)
+    return Block(result.rate, cpu / runs, spent.below() / runs, quantile(result.latencies, 0.99), left, drained)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sqlite3
 import sys
@@ -14,11 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from offpath.proof.estimates import Estimate
+from offpath.proof.machine import describe_machine
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("offpath", "agno", "aiohttp", "fastapi", "httptools", "msgspec", "openai", "starlette", "uvicorn", "uvloop")
@@ -187,12 +186,7 @@ def circumstances() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))}
         | {"sqlite": sqlite3.sqlite_version},
-        "machine": {
-            "system": f"{platform.system()} {platform.release()}",
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        },
+        "machine": describe_machine(),
     }
 
 
@@ -201,11 +195,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

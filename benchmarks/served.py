@@ -7,7 +7,6 @@ import ctypes
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,14 @@ from pathlib import Path
 
 import psutil
 
+from offpath.proof import processes
 from offpath.proof.load import Address
 from offpath.proof.machine import tree
+from offpath.proof.processes import free_port as free_port
+from offpath.proof.processes import log_end as log_end
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -105,21 +106,9 @@ def worker_of(
 @contextmanager
 def started(arguments: list[str], variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process while the block runs, its output in a file; then stop it and all that it started."""
-    # No session of its own: the kernel would give it half a core for itself (autogroup).
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            arguments,
-            cwd=REPOSITORY,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-        )
-    try:
+    before = _end_with_parent if sys.platform == "linux" else None
+    with processes.started(arguments, variables, log, directory=REPOSITORY, before=before) as process:
         yield process
-    finally:
-        _stop(process)
 
 
 def environment(database: Path, model_url: str) -> dict[str, str]:
@@ -147,17 +136,6 @@ def console_script(name: str) -> str:
     return str(path)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def log_end(log: Path) -> str:
-    """The last lines of a log, for errors."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-
-
 def _end_with_parent() -> None:
     """In the new process: have the kernel end it when the benchmark is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -177,18 +155,3 @@ def _await_health(process: subprocess.Popen[bytes], address: Address, log: Path)
                 return
         time.sleep(0.05)
     raise ServedError(f"the service did not answer on port {address[1]} in {START_SECONDS:g} s:\n{log_end(log)}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    below = tree(process.pid)[1:]
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    _, alive = psutil.wait_procs(below, timeout=5.0)
-    for straggler in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            straggler.kill()

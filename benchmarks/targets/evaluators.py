@@ -1,17 +1,4 @@
-"""Which evaluators the benchmarks switch on."""
+"""Which evaluators the benchmarks switch on: those of the hook profile."""
 
-RULES = (
-    "not_empty",
-    "refusal",
-    "pii",
-    "secrets",
-    "toxicity",
-    "prompt_injection",
-    "jailbreak",
-    "repetition",
-    "response_length",
-    "latency",
-)
-"""Ten that only compute."""
-JUDGED = ("answer_relevance", "helpfulness", "instruction_following", "completeness", "judged_toxicity")
-"""Five that ask a judge."""
+from offpath.proof.profile_services import JUDGED as JUDGED
+from offpath.proof.profile_services import RULES as RULES

@@ -1,4 +1,4 @@
-"""The evaluators described: for `offpath evaluators` and docs/evaluators.md."""
+"""The evaluators described: for `offpath evaluators` and docs/reference/evaluators.md."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ least value that passes, in place of its own rule.
 
 
 def page() -> str:
-    """docs/evaluators.md."""
+    """docs/reference/evaluators.md."""
     found = list(entries())
     parts = [_INTRODUCTION, "\n| evaluator | kind | looks at | needs | measured |\n|---|---|---|---|---|\n"]
     for each in found:

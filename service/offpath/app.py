@@ -20,6 +20,7 @@ from offpath.runs.output import RunOutput
 from offpath.runs.status import ComponentKind
 from offpath.settings import Settings
 from offpath.storage.database import Database, database_from_url
+from offpath.telemetry.providers import silence_fastapi
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -95,6 +96,7 @@ class AgentService:
         self._process: ServiceProcess | None = None
         self._app_process: ServiceProcess | None = None
         self._app: FastAPI | None = None
+        self._host: FastAPI | None = None
 
     @property
     def settings(self) -> Settings:
@@ -141,19 +143,19 @@ class AgentService:
     @contextmanager
     def configured(self, *, settings: Settings, db: Database) -> Iterator[None]:
         """Other settings, another database, and a new app for them, until the end of the block: for tests."""
-        before = self._settings, self._db, self._app, self._app_process
-        self._settings, self._db, self._app, self._app_process = settings, db, None, None
+        before = self._settings, self._db, self._app, self._app_process, self._host
+        self._settings, self._db, self._app, self._app_process, self._host = settings, db, None, None, None
         self._builtins = self._registry = None
         try:
             yield
         finally:
-            self._settings, self._db, self._app, self._app_process = before
+            self._settings, self._db, self._app, self._app_process, self._host = before
             self._builtins = self._registry = None
 
     @property
     def app(self) -> FastAPI | None:
-        """The app, if `get_app` was called."""
-        return self._app
+        """The app that is served, if there is one: the one that it is mounted on, else its own."""
+        return self._host or self._app
 
     @property
     def process(self) -> ServiceProcess:
@@ -167,12 +169,55 @@ class AgentService:
         return self._process
 
     def get_app(self) -> FastAPI:
-        """The FastAPI app; the same at each call. Mount it, add routes to it, or serve it with uvicorn."""
+        """The FastAPI app; the same at each call. Serve it with uvicorn, add routes to it, or `mount_on` another app.
+
+        Routes that you add are guarded like its own: by the key, if there is one, else for this machine only.
+        """
         if self._app is None:
             self._app_process = ServiceProcess(self)
             self._app = self._app_process.make_app(self._app_lifespan)
             self._app.state.offpath = self
         return self._app
+
+    def mount_on(self, app: FastAPI, path: str = "/offpath") -> None:
+        """Add the service to an app that there is already, and run it while that app runs.
+
+        Its routes are then below the path, as in `/offpath/agents/{id}/runs`, `/offpath/metrics` and `/offpath/docs`.
+        Keys and allowed hosts guard what is below the path and nothing else. The app's own lifespan stays, around the
+        service's: what it opens is open until the last run has ended. Spans and metrics of HTTP requests are those of
+        the whole app, in place of FastAPI's own. Links in answers, such as `hooks_url`, are without the path.
+
+        `app.mount(path, service.get_app())` would serve the routes without ever starting the service, since nobody
+        runs the lifespan of a mounted app. Call this where the app is made: a worker imports the same module.
+
+        Args:
+            app: The app that is served.
+            path: Where, such as "/ai"; not "/", where it would hide the routes that are added later.
+
+        Raises:
+            ConfigurationError: There is no such path, or the app has a service already.
+        """
+        if not path.startswith("/") or path.endswith("/"):
+            raise ConfigurationError(f'mount_on(path={path!r}): write a path below the app\'s root, such as "/ai"')
+        if self._host is not None or hasattr(app.state, "offpath"):
+            raise ConfigurationError(
+                "mount_on: this service is mounted already, or the app has another one; a process runs one service, so "
+                "give it all agents"
+            )
+        served = self.get_app()
+        theirs = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(outer: FastAPI) -> AsyncIterator[Any]:
+            async with theirs(outer) as state, served.router.lifespan_context(served):
+                yield state
+
+        app.router.lifespan_context = lifespan
+        silence_fastapi(served)
+        app.mount(path, served)
+        self._host = app
+        # By this `offpath check`, `serve` and `worker` find the service when they are given the app.
+        app.state.offpath = self
 
     def serve(
         self,

@@ -1,4 +1,4 @@
-"""The command line: serve, worker, demo, check, hooks, db, evaluate, evaluators, notify, dashboards."""
+"""The command line: serve, worker, demo, check, hooks, db, evaluate, evaluators, notify, dashboards, prove."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, ParamSpec, Ty
 import typer
 from typer.core import TyperGroup
 
-from offpath import cli_dashboards, cli_data, cli_evaluators, cli_notify
+from offpath import cli_dashboards, cli_data, cli_evaluators, cli_notify, cli_prove
 from offpath.errors import ConfigurationError, OffpathError, SettingsError
 from offpath.settings import Settings, load_dotenv_into_environment
 
@@ -62,6 +62,7 @@ cli_evaluators.register(app)
 cli_data.register(app)
 cli_notify.register(app)
 cli_dashboards.register(app)
+cli_prove.register(app)
 
 Target = Annotated[str, typer.Argument(metavar="MODULE:APP", help="Where the service is: `my_agents:app`.")]
 DatabaseUrl = Annotated[

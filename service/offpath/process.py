@@ -315,7 +315,7 @@ class ServiceProcess:
             await self.supervisor.start()
             self._closing.push_async_callback(self.supervisor.stop)
         if self.page is not None:
-            watch = QueueWatch(self.engine.stats, self.database.paths.metrics, elsewhere=self.engine.workers_elsewhere)
+            watch = QueueWatch(self.engine, self.database.paths.metrics, elsewhere=self.engine.workers_elsewhere)
             watching = asyncio.create_task(watch.run())
             self._closing.push_async_callback(_cancelled, watching)
 

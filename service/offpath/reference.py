@@ -9,6 +9,7 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def settings_page() -> str:
 
 
 def telemetry_page() -> str:
-    """docs/telemetry.md."""
+    """docs/reference/telemetry.md."""
     parts = [TELEMETRY_INTRODUCTION, "\n## Spans\n"]
     for span in names.SPANS:
         parts.append(f"\n### `{span.name}`\n\n{_marks(span.standard, span.feature)}{span.kind}. {span.description}\n\n")
@@ -169,10 +170,25 @@ def env_example() -> str:
     return "".join(parts)
 
 
+def cli_page() -> str:
+    """docs/reference/cli.md."""
+    # By name, since the command line stands above everything that imports it.
+    return str(import_module("offpath.cli_page").cli_page())
+
+
+def http_page() -> str:
+    """docs/reference/http.md."""
+    from offpath import http_page  # the whole service, which the other topics do without
+
+    return http_page.http_page()
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "settings": {"docs/reference/settings.md": settings_page, ".env.example": env_example},
-    "telemetry": {"docs/telemetry.md": telemetry_page},
-    "evaluators": {"docs/evaluators.md": catalogue.page},
+    "telemetry": {"docs/reference/telemetry.md": telemetry_page},
+    "evaluators": {"docs/reference/evaluators.md": catalogue.page},
+    "cli": {"docs/reference/cli.md": cli_page},
+    "http": {"docs/reference/http.md": http_page},
     "dashboards": {f"dashboards/{path}": make for path, make in FILES.items()},
 }
 """By the name of the topic: the files, relative to the repository, and what makes their text."""

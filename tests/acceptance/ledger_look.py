@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -13,11 +14,15 @@ from typing import Any, Final
 
 import asyncpg
 
+from acceptance.metrics_page import Page
 from offpath.ledger.evaluation_sums import entry_sums
 from offpath.ledger.plan import PlanEntry, decode_entries
 from offpath.ledger.rollup import Sums, add, bucket, decode_sums
 from postgres_server import run
 
+Shown = Mapping[tuple[str, str], int]
+"""Results by evaluation, and what is missing by evaluation and reason."""
+SHOWN_REASONS: Final = ("sampled_out", "filtered", "budget", "overload", "not_applicable", "abstained")
 SumKey = tuple[int, str, str, str]
 """Start, component's kind and id, evaluation."""
 WITH_ROW: Final = ("scored", "abstained", "failed", "not_applicable")
@@ -28,7 +33,7 @@ _TABLES: Final = {
     "sums": "SELECT grain, start, component_kind, component_id, value, data FROM {}rollups WHERE measure = 'evaluation'",
     "bookings": "SELECT run_id, key, error FROM {}bookings",
     "evaluations": "SELECT name, state, count(*) FROM {}evaluations GROUP BY name, state",
-    "spent": "SELECT coalesce(sum(spent), 0) FROM {}budgets",
+    "spent": "SELECT coalesce(max(spent), 0) FROM {}budgets",
 }
 _QUEUED_SQLITE: Final = "SELECT key FROM jobs"
 _QUEUED_POSTGRES: Final = "SELECT dedupe_key FROM offpath_hook_queue"
@@ -63,7 +68,7 @@ class Look:
     evaluations: dict[tuple[str, str], int]
     """Stored results by name and state."""
     spent: int
-    """Nano-USD."""
+    """Nano-USD in the window in which most was spent."""
 
     @classmethod
     def of(cls, tables: Mapping[str, Iterable[Any]]) -> Look:
@@ -207,6 +212,31 @@ def look_at_postgres(url: str) -> Look:
     return Look.of(run(url, read))
 
 
+def shown(page: Page) -> dict[tuple[str, str], int]:
+    """What /metrics counts: results by evaluation, and what is missing by evaluation and reason."""
+    found: Counter[tuple[str, str]] = Counter()
+    for sample in page.found("offpath_evaluation_results_total"):
+        found[sample.labels["gen_ai_evaluation_name"], "result"] += int(sample.value)
+    for sample in page.found("offpath_evaluation_skipped_total"):
+        found[sample.labels["gen_ai_evaluation_name"], sample.labels["offpath_reason"]] += int(sample.value)
+    return dict(found)
+
+
+def stored(look: Look) -> dict[tuple[str, str], int]:
+    """The same by the tables."""
+    found: Counter[tuple[str, str]] = Counter()
+    for name, states in look.states().items():
+        found[name, "result"] += states["scored"] + states["failed"]
+        for reason in SHOWN_REASONS:
+            found[name, reason] += states[reason]
+    return dict(found)
+
+
+def more(after: Shown, before: Shown) -> dict[tuple[str, str], int]:
+    """What was added, without zeros."""
+    return {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}
+
+
 @dataclass
 class Observer:
     """Looks again and again, on a thread of its own, while a block runs; what it saw is kept."""
@@ -233,7 +263,9 @@ class Observer:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(self.every) and len(self.found) < 20:
+        pause = self.every
+        while not self._stop.wait(pause) and len(self.found) < 20:
+            began = time.monotonic()
             try:
                 seen = self.look()
             except (TimeoutError, sqlite3.OperationalError, asyncpg.PostgresError, OSError):
@@ -246,3 +278,5 @@ class Observer:
             # Everything of every sixteenth: it takes some time, in which the processes under test get less.
             broken = self.promise.broken(seen, exactly=self.looks % 16 == 0)
             self.found += [f"look {self.looks}: {each}" for each in broken]
+            # Of very many runs a look takes longer, and the processes under test wait for the machine meanwhile.
+            pause = max(self.every, 3 * (time.monotonic() - began))

@@ -147,11 +147,16 @@ class Service:
     def wait_ready(self, *, worker: bool = True) -> None:
         """Wait until it answers, and until hooks are run."""
         try:
-            eventually(lambda: self._is_ready(worker), f"{self.url} is ready", every=0.05)
+            eventually(lambda: self.is_ready(worker=worker), f"{self.url} is ready", every=0.05)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_end()}") from None
 
-    def _is_ready(self, worker: bool) -> bool:
+    def is_ready(self, *, worker: bool = True) -> bool:
+        """Whether it answers, and runs hooks.
+
+        Raises:
+            AssertionError: It has ended.
+        """
         assert self.process is not None
         assert self.process.poll() is None, f"it ended with code {self.process.returncode}"
         try:

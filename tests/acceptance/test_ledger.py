@@ -11,17 +11,27 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import httpx
 import psutil
 import pytest
 
-from acceptance.ledger_look import WITH_ROW, Look, Observer, Promise, look_at_postgres, look_at_sqlite
-from acceptance.metrics_page import Page, scrape
+from acceptance.ledger_look import (
+    WITH_ROW,
+    Look,
+    Observer,
+    Promise,
+    look_at_postgres,
+    look_at_sqlite,
+    more,
+    shown,
+    stored,
+)
+from acceptance.metrics_page import scrape
 from acceptance.serving import Service, ServiceMaker, console_script, eventually
 from offpath.offline import OfflineProcess, offline_model_process
 from offpath.posthooks.evaluation.sampling import draw
@@ -40,7 +50,6 @@ EVALUATORS: Final = (
 )
 NAMES: Final = frozenset(each.partition("=")[0] for each in EVALUATORS.split(","))
 JUDGED: Final = ("helpfulness", "answer_relevance")
-SHOWN_REASONS: Final = ("sampled_out", "filtered", "budget", "overload", "not_applicable", "abstained")
 Victim = Literal["service", "worker", "zygote", "executor"]
 KILLED_WORKERS: Final[tuple[Victim, ...]] = ("worker", "executor", "zygote", "worker", "executor")
 ENVIRONMENT: Final = {
@@ -141,31 +150,6 @@ async def disturbed(load: Load, made: int, strike: Callable[[], str], every: flo
         load.stopping = True
         await working
     return struck
-
-
-def shown(page: Page) -> dict[tuple[str, str], int]:
-    """What /metrics counts: results by evaluation, and what is missing by evaluation and reason."""
-    found: Counter[tuple[str, str]] = Counter()
-    for sample in page.found("offpath_evaluation_results_total"):
-        found[sample.labels["gen_ai_evaluation_name"], "result"] += int(sample.value)
-    for sample in page.found("offpath_evaluation_skipped_total"):
-        found[sample.labels["gen_ai_evaluation_name"], sample.labels["offpath_reason"]] += int(sample.value)
-    return dict(found)
-
-
-def stored(look: Look) -> dict[tuple[str, str], int]:
-    """The same by the tables."""
-    found: Counter[tuple[str, str]] = Counter()
-    for name, states in look.states().items():
-        found[name, "result"] += states["scored"] + states["failed"]
-        for reason in SHOWN_REASONS:
-            found[name, reason] += states[reason]
-    return dict(found)
-
-
-def more(after: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:
-    """What was added, without zeros."""
-    return {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}
 
 
 def drained(look: Callable[[], Look], log: Callable[[], str]) -> Look:

@@ -1,40 +1,22 @@
-"""The examples, run the way their first lines say, without an API key."""
+"""The seed's two examples: what their hooks do, and when."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from acceptance.serving import Service, ServiceMaker, eventually
+from acceptance.examples import ENDED_IN_ORDER, example
+from acceptance.serving import ServiceMaker, eventually
 
-ENDED_IN_ORDER = (0, -signal.SIGTERM)
-"""Uvicorn, called from a script, ends everything and then raises the signal once more."""
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-# No key, no address of a model: the example has nothing but the offline model.
-NO_MODEL = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None, "OFFPATH_DATABASE_URL": None, "OFFPATH_OFFLINE": "1"}
 HOOKS_IN_PARALLEL = 3.2
 """Seconds after the answer in which a hook of two and one of three seconds end, side by side."""
 SCHEDULING = 1.75
 """Further seconds on a busy machine; still less than the five of one hook after the other."""
-
-
-def example(make_service: ServiceMaker, name: str, database: str) -> Service:
-    service = make_service(name, command=[sys.executable, f"{name}.py"], environment=NO_MODEL)
-    text = (EXAMPLES / f"{name}.py").read_text()
-    if "port=7777" not in text:
-        pytest.fail("the example names no port to replace")
-    (service.directory / f"{name}.py").write_text(text.replace("port=7777", f"port={service.port}"))
-    service.database = service.directory / database
-    return service.start()
 
 
 def curl(port: int, agent: str, message: str) -> tuple[int, dict[str, Any]]:

@@ -67,6 +67,7 @@ SEEN: Final[Mapping[str, str]] = {
     "notifications that arrive": 'offpath_notifications_sent_total{offpath_outcome="success"}',
     "notifications that are given up": 'offpath_notifications_sent_total{offpath_outcome="error"}',
     "a judge that answers": "offpath_evaluation_judge_tokens_total",
+    "what the judge's budget is spent on": 'offpath_cost_total{offpath_purpose="judge"}',
     "a judge that is overloaded": 'offpath_hooks_retried_total{offpath_hook_kind="evaluation"}',
     "a judge that refuses": 'offpath_evaluation_results_total{error_type!=""}',
     "a judge's budget that is used up": 'offpath_evaluation_skipped_total{offpath_reason="budget"}',
@@ -79,10 +80,7 @@ SEEN: Final[Mapping[str, str]] = {
 PANELS_WITHOUT_DATA: Final[Mapping[tuple[str, str], str]] = {}
 """Dashboard and panel, with the reason why one of its queries gives nothing here."""
 
-SERIES_WITHOUT_DATA: Final[Mapping[str, str]] = {
-    'offpath_judge_budget_remaining{offpath_budget_window="hour"}': "the stack's budget is for a day",
-    'offpath_judge_budget_remaining{offpath_budget_window="month"}': "the stack's budget is for a day",
-}
+SERIES_WITHOUT_DATA: Final[Mapping[str, str]] = {}
 """Series that a rule asks for, with the reason why there are none here."""
 
 FIRING: Final = {"OffpathExecutorKilled", "OffpathDeadLetters"}

@@ -83,6 +83,18 @@ class ServiceContext:
             raise StorageError("the service has no store yet; try again, or give it a database")
         return found
 
+    def check_started(self) -> None:
+        """Refuse runs that nothing would keep.
+
+        Raises:
+            StorageError: Nobody has run the app's lifespan, or it has not got to the store yet.
+        """
+        if not self.environment.instance:
+            raise StorageError(
+                "the service has not started, so this run would not be stored and no hook would see it. Within another "
+                "app it starts by AgentService.mount_on(app), not by app.mount(...)"
+            )
+
     @property
     def store(self) -> Store:
         """The store of runs and sessions.

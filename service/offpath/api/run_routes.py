@@ -50,6 +50,7 @@ class RunRoutes:
     async def create(self, request: Request, kind: ComponentKind, component_id: str) -> Response:
         """`POST /agents/{id}/runs` and its like."""
         context = self.context
+        context.check_started()
         runnable = context.component(kind, component_id)
         principal = principal_of(request)
         fields = await read_fields(request, context.settings.max_body_bytes)
@@ -268,6 +269,7 @@ def add_run_routes(app: FastAPI, routes: RunRoutes) -> None:
 def _add_component_routes(app: FastAPI, routes: RunRoutes, kind: ComponentKind) -> None:
     name = f"{kind}_id"
     base = f"/{kind}s/{{{name}}}/runs"
+    a_kind = f"{'an' if kind == 'agent' else 'a'} {kind}"
     component = Annotated[str, Path(alias=name, description=f"The {kind}'s id.")]
 
     async def create_run(request: Request, component_id: component) -> Response:
@@ -307,7 +309,7 @@ def _add_component_routes(app: FastAPI, routes: RunRoutes, kind: ComponentKind) 
         {name: "component_id"},
         responses=started,
         tags=["runs"],
-        summary=f"Run a {kind}",
+        summary=f"Run {a_kind}",
         operation_id=f"create_{kind}_run",
         openapi_extra=RUN_BODY,
     )
@@ -316,7 +318,7 @@ def _add_component_routes(app: FastAPI, routes: RunRoutes, kind: ComponentKind) 
         list_runs,
         methods=["GET"],
         tags=["runs"],
-        summary=f"List a {kind}'s runs",
+        summary=f"List {a_kind}'s runs",
         operation_id=f"list_{kind}_runs",
         response_class=Response,
         responses={200: {"model": list[SessionRunDocument]}, **problems(404, 422)},
@@ -326,7 +328,7 @@ def _add_component_routes(app: FastAPI, routes: RunRoutes, kind: ComponentKind) 
         get_run,
         methods=["GET"],
         tags=["runs"],
-        summary=f"Get a {kind}'s run",
+        summary=f"Get {a_kind}'s run",
         operation_id=f"get_{kind}_run",
         response_class=Response,
         responses={200: {"model": RunDocument}, **problems(404, 422)},
@@ -336,7 +338,7 @@ def _add_component_routes(app: FastAPI, routes: RunRoutes, kind: ComponentKind) 
         cancel_run,
         methods=["POST"],
         tags=["runs"],
-        summary=f"Cancel a {kind}'s run",
+        summary=f"Cancel {a_kind}'s run",
         operation_id=f"cancel_{kind}_run",
         response_class=Response,
         responses={200: {"model": dict[str, Any]}, **problems(404)},

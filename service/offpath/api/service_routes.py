@@ -151,7 +151,7 @@ def _add_component_routes(app: FastAPI, context: ServiceContext, kind: Component
         get_component,
         methods=["GET"],
         tags=["service"],
-        summary=f"Get a {kind}",
+        summary=f"Get {'an' if kind == 'agent' else 'a'} {kind}",
         operation_id=f"get_{kind}",
         response_class=Response,
         responses={200: {"model": ComponentDocument}, **problems(404)},

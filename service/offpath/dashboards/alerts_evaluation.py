@@ -23,12 +23,14 @@ FEWEST_JUDGED_BEFORE: Final = 100
 STANDARD_ERRORS: Final = 3
 """Chance alone goes that far below once in 740 hours, of one evaluator and agent."""
 FEWEST_WANTED: Final = 20
-_BUDGET_WINDOWS: Final = {"hour": "1h", "day": "1d", "month": "31d"}
 
 
 def evaluation_alerts() -> tuple[AlertRule, ...]:
     """Whether answers became worse, and whether they are evaluated at all."""
     evaluation, agent = shown(names.EVALUATION_NAME), shown(names.AGENT_NAME)
+    # What it was before counts once it covers a day: of an evaluator that failed from its start on it would soon be the
+    # same. Six hours, since Prometheus may have been away for some of them.
+    usual = f"{MISSING_SHARE_BEFORE} >= {MISSING_SHARE} - 0.1 and present_over_time({WANTED}[6h] offset 19h)"
     return (
         AlertRule(
             "OffpathPassRateDrop",
@@ -44,12 +46,11 @@ def evaluation_alerts() -> tuple[AlertRule, ...]:
         ),
         AlertRule(
             "OffpathCoverageDrop",
-            f"{MISSING_SHARE} > 0.2\nunless {MISSING_SHARE_BEFORE} >= {MISSING_SHARE} - 0.1\n"
-            f"and {WANTED} >= {FEWEST_WANTED}",
+            f"{MISSING_SHARE} > 0.2\nunless ({usual})\nand {WANTED} >= {FEWEST_WANTED}",
             "warning",
             f"Runs go without the evaluation {evaluation}.",
             f"{PERCENT} of the runs that {evaluation} is for got no result in the last hour, over 10 points more than "
-            "in the day before: pass rates rest on the others alone.",
+            "in the day before, or it has not been on for a day: pass rates rest on the others alone.",
             lasting="10m",
         ),
     )
@@ -61,7 +62,7 @@ def cost_alerts() -> tuple[AlertRule, ...]:
     return (
         AlertRule(
             "OffpathJudgeBudgetLow",
-            "\nor\n".join(_nearly_spent(window, length) for window, length in _BUDGET_WINDOWS.items()),
+            f"{_of_budget('remaining')}\n/ {_of_budget('limit')}\n< 0.1",
             "warning",
             f"The judges' budget of this {shown(names.WINDOW)} is nearly spent.",
             f"{PERCENT} of the budget of this {shown(names.WINDOW)} is left. Once it is spent, judged evaluators are "
@@ -77,8 +78,5 @@ def cost_alerts() -> tuple[AlertRule, ...]:
     )
 
 
-def _nearly_spent(window: str, length: str) -> str:
-    # There is no metric of the budget itself; what was left in the window's first moments is the same.
-    left = series("offpath.judge.budget.remaining").where(names.WINDOW, window).selector()
-    most = f"max_over_time({left}[{length}])"
-    return f"{highest(left, names.WINDOW)}\n/ {highest(most, names.WINDOW)}\n< 0.1"
+def _of_budget(what: str) -> str:
+    return highest(series(f"offpath.judge.budget.{what}").selector(), names.WINDOW)

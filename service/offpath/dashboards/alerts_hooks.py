@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from offpath.dashboards.recording_hooks import DEAD
+from offpath.dashboards.promql import DEPLOYMENT, TARGET
+from offpath.dashboards.recording_hooks import DEAD, SEEN
 from offpath.dashboards.rule import AlertRule
 from offpath.dashboards.rule_expression import (
     COUNT,
     DURATION,
-    TARGET,
     grown,
     highest,
     series,
@@ -56,10 +56,7 @@ def worker_alerts() -> tuple[AlertRule, ...]:
 
 def hook_alerts() -> tuple[AlertRule, ...]:
     """Whether hooks keep up, and whether jobs wait for a person."""
-    hook = shown(names.HOOK)
-    backlog = series("offpath.hooks.backlog")
-    ready, running = (backlog.where(names.STATE, state).selector() for state in ("ready", "running"))
-    started = f"increase({series('offpath.hooks.started').selector('_total')}[5m])"
+    hook, deployment = shown(names.HOOK), ", ".join(DEPLOYMENT)
     shed = series("offpath.hooks.skipped").where(names.SKIP_REASON, "overload").selector("_total")
     age = series("offpath.hooks.oldest.age").selector()
     return (
@@ -81,23 +78,49 @@ def hook_alerts() -> tuple[AlertRule, ...]:
         ),
         AlertRule(
             "OffpathDeadLetters",
-            # `unless`: of a hook that had no series an hour ago all are new. 65 minutes: a sample counts for 5 minutes.
-            f"(\n  ({DEAD} unless {DEAD} offset 1h)\n  or\n  {DEAD} - min_over_time({DEAD}[65m])\n) > 0",
+            # All are new of a hook that no worker has, and that had none while the queue was seen before: not of one
+            # that Prometheus did not see an hour ago. 65 minutes: a sample counts for 5 minutes.
+            f"(\n  ({DEAD} unless {DEAD} offset 1h)\n"
+            f"  and (count_over_time({DEAD}[65m]) < on ({deployment}) group_left () count_over_time({SEEN}[65m]))\n"
+            f"  or\n  {DEAD} - min_over_time({DEAD}[65m])\n) > 0",
             "warning",
             f"Jobs of {hook} became dead letters.",
             f"Jobs of {hook} that ended as dead letters in the last hour, and wait for a person: {COUNT}.",
+        ),
+        *_paused_alerts(),
+    )
+
+
+def _paused_alerts() -> tuple[AlertRule, ...]:
+    hook = shown(names.HOOK)
+    paused = highest(series("offpath.hooks.paused").selector(), names.HOOK)
+    backlog = series("offpath.hooks.backlog")
+    waiting = highest(backlog.where(names.STATE, "ready", "scheduled").selector(), names.HOOK, names.STATE)
+    ready, running = (backlog.where(names.STATE, state).selector() for state in ("ready", "running"))
+    started = f"increase({series('offpath.hooks.started').selector('_total')}[5m])"
+    return (
+        AlertRule(
+            "OffpathHookPaused",
+            f"({total(waiting, names.HOOK)} or 0 * {paused})\nand {paused} > 0",
+            "warning",
+            f"Hook {hook} is paused.",
+            f"Hook {hook} was paused because it had to be killed too often, and waits for a person to resume it. Jobs "
+            f"that wait with it: {COUNT}.",
+            labels=(("cause", "paused"),),
         ),
         AlertRule(
             "OffpathHookPaused",
             f"{highest(ready, names.HOOK)} > 0\n"
             f"unless {highest(running, names.HOOK)} > 0\n"
             f"unless {total(started, names.HOOK)} > 0\n"
-            f"and on ({', '.join(TARGET[:-1])}) {highest(series('offpath.workers').selector())} > 0",
+            f"unless {paused} > 0\n"
+            f"and on ({', '.join(DEPLOYMENT)}) {highest(series('offpath.workers').selector())} > 0",
             "warning",
             f"Hook {hook} does not start.",
-            f"Jobs of {hook} that are ready: {COUNT}. A worker is alive, and none has started for 10 minutes: the hook "
-            "is paused because it had to be killed too often, or no worker has it.",
+            f"Jobs of {hook} that are ready: {COUNT}. A worker is alive, the hook is not paused, and none has started "
+            "for 10 minutes: no worker has it, or other hooks take all executors.",
             lasting="10m",
+            labels=(("cause", "not_started"),),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from offpath.dashboards.promql import TARGET
 from offpath.dashboards.recording_service import (
     ALLOWED,
     RUNS,
@@ -16,7 +17,6 @@ from offpath.dashboards.rule_expression import (
     COUNT,
     PERCENT,
     SHOWN_BY_ALL,
-    TARGET,
     grown,
     highest,
     series,

@@ -8,6 +8,13 @@ from offpath.dashboards.dashboard import Dashboard
 from offpath.dashboards.evaluations import EVALUATIONS
 from offpath.dashboards.hooks import HOOKS
 from offpath.dashboards.models import MODELS
-from offpath.dashboards.overview import OVERVIEW
+from offpath.dashboards.overview import overview
+from offpath.dashboards.recording_service import LatencyObjective
 
-DASHBOARDS: Final[tuple[Dashboard, ...]] = (OVERVIEW, HOOKS, EVALUATIONS, MODELS)
+
+def dashboards(objective: LatencyObjective) -> tuple[Dashboard, ...]:
+    """All of them, with this objective for answers."""
+    return (overview(objective), HOOKS, EVALUATIONS, MODELS)
+
+
+DASHBOARDS: Final = dashboards(LatencyObjective())

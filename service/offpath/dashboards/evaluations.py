@@ -7,8 +7,8 @@ from typing import Final
 from offpath.dashboards import no_data
 from offpath.dashboards.dashboard import Dashboard, Row, Variable
 from offpath.dashboards.judges import BUDGET, JUDGE_COST, JUDGES
-from offpath.dashboards.panel import Panel, Target, Threshold, legend
-from offpath.dashboards.promql import Series, label, per_minute, share, some
+from offpath.dashboards.panel import DEPLOYMENT_COLUMNS, DEPLOYMENT_LEGEND, Panel, Target, Threshold, legend
+from offpath.dashboards.promql import Series, label, per_minute, share, smallest, some
 from offpath.dashboards.shared_panels import (
     FAILURE_LIMITS,
     RATE,
@@ -43,6 +43,7 @@ _SCORE: Final = _of_evaluator("offpath.evaluation.score").like(SUBJECT, "$subjec
 _SKIPPED: Final = _of_evaluator("offpath.evaluation.skipped")
 _FAILED: Final = RESULTS.where_not(ERROR_TYPE, "")
 _FEEDBACK: Final = Series.of("offpath.feedback").like(AGENT_NAME, "$agent")
+_WHOSE: Final = legend(EVALUATION_NAME, AGENT_NAME)
 _COVERAGE_LIMITS: Final = (Threshold(0.5, "yellow"), Threshold(0.9, "green"))
 
 
@@ -58,7 +59,7 @@ _NOW: Final = Row(
             "Lowest coverage, 24 h",
             "How much do the rates rest on? The smallest share of the runs that an evaluator is for and that it has "
             "scored, as their weights estimate it. Runs that chance left out are stood for by the others.",
-            (Target(f"min ({_bound('coverage')})"),),
+            (Target(smallest(_bound("coverage"))),),
             "percentunit",
             no_data.RATES,
             "stat",
@@ -108,8 +109,8 @@ _NOW: Final = Row(
         Panel(
             "Budget that is left",
             "How much may judges still spend in this window? At 0 they are not asked, and it is counted as `budget` "
-            "below.",
-            (Target(BUDGET.shared(WINDOW), legend(WINDOW)),),
+            "below. Of several deployments the one that has least left.",
+            (Target(smallest(BUDGET.shared(WINDOW), WINDOW), legend(WINDOW)),),
             "currencyUSD",
             no_data.BUDGET,
             "stat",
@@ -150,16 +151,16 @@ _QUALITY: Final = Row(
             "table",
             12,
             9,
-            columns=((EVALUATION_NAME, "Evaluator"), (AGENT_NAME, "Agent")),
+            columns=((EVALUATION_NAME, "Evaluator"), (AGENT_NAME, "Agent"), *DEPLOYMENT_COLUMNS),
         ),
         Panel(
             "Pass rate with its interval",
             "Does quality hold? The line is the weighted share of the last 24 hours' runs that pass, its bounds are "
             "dashed. Choose one evaluator and agent above to see one band.",
             (
-                Target(_bound("estimate"), legend(EVALUATION_NAME, AGENT_NAME)),
-                Target(_bound("low"), legend(EVALUATION_NAME, AGENT_NAME, "low"), color="text", dashed=True),
-                Target(_bound("high"), legend(EVALUATION_NAME, AGENT_NAME, "high"), color="text", dashed=True),
+                Target(_bound("estimate"), f"{_WHOSE} {DEPLOYMENT_LEGEND}"),
+                Target(_bound("low"), f"{_WHOSE} low {DEPLOYMENT_LEGEND}", color="text", dashed=True),
+                Target(_bound("high"), f"{_WHOSE} high {DEPLOYMENT_LEGEND}", color="text", dashed=True),
             ),
             "percentunit",
             no_data.RATES,
@@ -290,6 +291,7 @@ _LEDGER: Final = Row(
                 (EVALUATOR_VERSION, "Version"),
                 (JUDGE_MODEL, "Judge"),
                 (SAMPLE_RATE, "Sample rate"),
+                *DEPLOYMENT_COLUMNS,
             ),
         ),
         Panel(

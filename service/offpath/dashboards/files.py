@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from offpath.dashboards.catalogue import DASHBOARDS
+from offpath.dashboards.catalogue import DASHBOARDS, dashboards
 from offpath.dashboards.grafana import text
-from offpath.dashboards.rules import RULES_FILE, rules_text
+from offpath.dashboards.rules import DEFAULT, RULES_FILE, RuleOptions, rules_text
 
 FILES: Final[dict[str, Callable[[], str]]] = {
     **{dashboard.file: partial(text, dashboard) for dashboard in DASHBOARDS},
@@ -17,10 +17,11 @@ FILES: Final[dict[str, Callable[[], str]]] = {
 """By its path under `dashboards/`, with slashes: what makes the text of each file."""
 
 
-def files() -> dict[str, str]:
+def files(options: RuleOptions = DEFAULT) -> dict[str, str]:
     """The text of each file, by its path under `dashboards/`.
 
     Raises:
         ConfigurationError: A dashboard or a rule cannot be made.
     """
-    return {path: make() for path, make in FILES.items()}
+    made = {dashboard.file: text(dashboard) for dashboard in dashboards(options.objective)}
+    return made | {RULES_FILE: rules_text(options)}

@@ -10,10 +10,10 @@ import string
 import zlib
 from typing import Any, Final
 
-from offpath.dashboards.dashboard import TAG, Dashboard, Variable, variables
+from offpath.dashboards.dashboard import TAG, Dashboard, Variable, not_narrowed, variables
 from offpath.dashboards.layout import COLUMNS, Place, places
 from offpath.dashboards.panel import Panel, Target, Threshold
-from offpath.dashboards.promql import label
+from offpath.dashboards.promql import DASHBOARD_SCOPE, label
 from offpath.errors import ConfigurationError
 
 SCHEMA_VERSION: Final = 42
@@ -27,7 +27,8 @@ def document(dashboard: Dashboard) -> dict[str, Any]:
     """The dashboard as JSON values; the same code gives the same ones.
 
     Raises:
-        ConfigurationError: Panels do not fit into the grid, or two of them have one title.
+        ConfigurationError: Panels do not fit into the grid, two of them have one title, or one follows a variable in
+            some of its queries only.
     """
     return {
         "annotations": {"list": [_BUILT_IN_ANNOTATIONS, _ALERTS]},
@@ -80,7 +81,7 @@ _BUILT_IN_ANNOTATIONS: Final = {
 _ALERTS: Final = {
     "datasource": DATASOURCE,
     "enable": True,
-    "expr": 'ALERTS{alertname=~"Offpath.*",alertstate="firing",job=~"$job"}',
+    "expr": f'ALERTS{{alertname=~"Offpath.*",alertstate="firing",{",".join(DASHBOARD_SCOPE[:-1])}}}',
     "hide": False,
     "iconColor": "red",
     "name": "Alerts",
@@ -148,17 +149,18 @@ def _panels(dashboard: Dashboard) -> list[dict[str, Any]]:
         )
         found, line = places(row, line + 1)
         for panel, place in zip(row.panels, found, strict=True):
-            made.append(_panel(panel, place, panel_id(dashboard, panel.title)))
+            text = panel.text([each.title for each in not_narrowed(dashboard, panel)])
+            made.append(_panel(panel, text, place, panel_id(dashboard, panel.title)))
     titles = [each["title"] for each in made]
     if len({each["id"] for each in made}) != len(made):
         raise ConfigurationError(f"{dashboard.title}: two panels have one title, or one number: {titles}")
     return made
 
 
-def _panel(panel: Panel, place: Place, identity: int) -> dict[str, Any]:
+def _panel(panel: Panel, description: str, place: Place, identity: int) -> dict[str, Any]:
     return {
         "datasource": DATASOURCE,
-        "description": panel.text(),
+        "description": description,
         "fieldConfig": {"defaults": _defaults(panel), "overrides": _overrides(panel)},
         "gridPos": _grid(place),
         "id": identity,
@@ -275,7 +277,7 @@ def _column(target: Target) -> dict[str, Any] | None:
 
 def _transformations(panel: Panel) -> list[dict[str, Any]]:
     """One row for each set of labels, with the columns that the panel names, in its order."""
-    renamed = {label(attribute): title for attribute, title in panel.columns}
+    renamed = {name if isinstance(name, str) else label(name): title for name, title in panel.columns}
     order = {name: place for place, name in enumerate(renamed)}
     hidden = {"Time": True}
     for refid, target in _lettered(panel):

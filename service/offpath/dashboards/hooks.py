@@ -6,8 +6,8 @@ from typing import Final
 
 from offpath.dashboards import no_data
 from offpath.dashboards.dashboard import Dashboard, Row, Variable
-from offpath.dashboards.panel import Panel, Target, Threshold, legend
-from offpath.dashboards.promql import Series, added, per_minute, some
+from offpath.dashboards.panel import DEPLOYMENT_COLUMNS, Panel, Target, Threshold, legend
+from offpath.dashboards.promql import Series, added, largest, per_minute, some
 from offpath.dashboards.shared_panels import (
     AGE,
     AGE_LIMITS,
@@ -38,6 +38,7 @@ from offpath.telemetry.names import (
 _CHOSEN: Final = "$hook"
 _AGE: Final = AGE.like(HOOK, _CHOSEN)
 _BACKLOG: Final = BACKLOG.like(HOOK, _CHOSEN)
+_PAUSED: Final = Series.of("offpath.hooks.paused").like(HOOK, _CHOSEN)
 _QUEUED: Final = Series.of("offpath.hooks.queued").like(HOOK, _CHOSEN)
 _STARTED: Final = Series.of("offpath.hooks.started").like(HOOK, _CHOSEN)
 _FINISHED: Final = FINISHED.like(HOOK, _CHOSEN)
@@ -100,14 +101,16 @@ _NOW: Final = Row(
             thresholds=(Threshold(5, "yellow"), Threshold(60, "red")),
         ),
         Panel(
-            "Attempts per minute",
-            "How much work is done?",
-            (Target(per_minute(_STARTED.rate())),),
+            "Paused hooks",
+            "Which hooks wait for a person? Those that had to be killed too often. Their jobs are kept, and start "
+            "after `offpath hooks resume`.",
+            (Target(added(_PAUSED.shared(HOOK))),),
             "short",
-            no_data.HOOKS,
+            no_data.WORKER,
             "stat",
             3,
             4,
+            thresholds=ANY_IS_BAD,
         ),
     ),
 )
@@ -123,8 +126,9 @@ _KEEPING_UP: Final = Row(
         Panel(
             "Hooks now",
             "Which hook is behind, and which needs a person? Jobs by how they stand, and the age of the oldest that "
-            "waits. `offpath hooks stats` shows the same, and which hooks are paused.",
+            "waits. A paused hook, 1, starts none until `offpath hooks resume`; `offpath hooks stats` says why.",
             (
+                Target(_PAUSED.shared(HOOK), "Paused", thresholds=ANY_IS_BAD),
                 Target(_now("ready"), "Ready"),
                 Target(_now("scheduled"), "Scheduled"),
                 Target(_now("running"), "Running"),
@@ -136,13 +140,13 @@ _KEEPING_UP: Final = Row(
             "table",
             24,
             8,
-            columns=((HOOK, "Hook"),),
+            columns=((HOOK, "Hook"), *DEPLOYMENT_COLUMNS),
         ),
         Panel(
             "Age of the oldest job, by hook",
             "Which hook is behind, and since when? One that is paused, or whose retries wait for an outage to end, "
             "grows older by a second each second.",
-            (Target(_AGE.shared(HOOK), legend(HOOK)),),
+            (Target(largest(_AGE.shared(HOOK), HOOK), legend(HOOK)),),
             "s",
             no_data.WORKER,
             thresholds=AGE_LIMITS,

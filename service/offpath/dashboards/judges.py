@@ -7,8 +7,8 @@ from typing import Final
 from offpath.dashboards import no_data
 from offpath.dashboards.dashboard import Row
 from offpath.dashboards.panel import Panel, Target, legend
-from offpath.dashboards.promql import Series, label, per_hour, per_minute, some
-from offpath.dashboards.shared_panels import COST, HOOK_DURATION, RESULTS
+from offpath.dashboards.promql import Series, label, per_hour, per_minute, smallest, some
+from offpath.dashboards.shared_panels import COST, HOOK_DURATION
 from offpath.telemetry.names import (
     EVALUATION_NAME,
     HOOK,
@@ -19,12 +19,15 @@ from offpath.telemetry.names import (
     WINDOW,
 )
 
-# A judged evaluator has a hook of its own, those that ask no judge share one.
-_JUDGED: Final = ".+[.]evaluate[.].+"
+# A judged evaluator has a hook of its own that ends with its name, those that ask no judge share one.
+_JUDGED: Final = ".+[.]evaluate[.]$evaluator"
 
 JUDGE_COST: Final = COST.where(PURPOSE, "judge")
 BUDGET: Final = Series.of("offpath.judge.budget.remaining")
+_LIMIT: Final = Series.of("offpath.judge.budget.limit")
 _JUDGE_TOKENS: Final = Series.of("offpath.evaluation.judge.tokens").like(EVALUATION_NAME, "$evaluator")
+# Tokens are not counted by agent and subject.
+_ENDED: Final = Series.of("offpath.evaluation.results").like(EVALUATION_NAME, "$evaluator")
 _ASKING: Final = HOOK_DURATION.where(HOOK_KIND, "evaluation").like(HOOK, _JUDGED)
 _REPEATED: Final = Series.of("offpath.hooks.retried").where(HOOK_KIND, "evaluation").like(HOOK, _JUDGED)
 
@@ -49,8 +52,11 @@ JUDGES: Final = Row(
         ),
         Panel(
             "Budget that is left, over time",
-            "Does the budget last until its window ends?",
-            (Target(BUDGET.shared(WINDOW), "left for the " + legend(WINDOW)),),
+            "Does the budget last until its window ends? Of several deployments the one that has least left.",
+            (
+                Target(smallest(BUDGET.shared(WINDOW), WINDOW), "left for the " + legend(WINDOW)),
+                Target(smallest(_LIMIT.shared(WINDOW), WINDOW), legend(WINDOW) + ", all of it", dashed=True),
+            ),
             "currencyUSD",
             no_data.BUDGET,
         ),
@@ -72,11 +78,11 @@ JUDGES: Final = Row(
         ),
         Panel(
             "Judges' tokens for a result, by evaluator",
-            "How much does a verdict read and write? Mean over the results that ended.",
+            "How much does a verdict read and write? Mean over the evaluations that ended.",
             (
                 Target(
                     f"{_JUDGE_TOKENS.rate(EVALUATION_NAME, TOKEN_TYPE)} / on ({label(EVALUATION_NAME)}) group_left () "
-                    f"({RESULTS.rate(EVALUATION_NAME)} > 0)",
+                    f"({_ENDED.rate(EVALUATION_NAME)} > 0)",
                     legend(EVALUATION_NAME, TOKEN_TYPE),
                 ),
             ),

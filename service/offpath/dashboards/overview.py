@@ -7,7 +7,7 @@ from typing import Final
 from offpath.dashboards import no_data
 from offpath.dashboards.dashboard import Dashboard, Row
 from offpath.dashboards.panel import Panel, Target, Threshold, legend
-from offpath.dashboards.promql import Series, added, label, per_hour, per_minute, share, some
+from offpath.dashboards.promql import Series, added, per_hour, per_minute, share, smallest, some
 from offpath.dashboards.recording_service import LatencyObjective
 from offpath.dashboards.shared_panels import (
     AGENT_DURATION,
@@ -50,69 +50,74 @@ from offpath.telemetry.names import (
 )
 
 _ENDED_BADLY: Final = RUNS.where(RUN_STATUS, "error", "interrupted")
-_OBJECTIVE: Final = LatencyObjective()
 _COMMITS: Final = Series.of("offpath.commit.duration")
+_RUN_COST: Final = COST.where(PURPOSE, "run").of_all_instances()
 _REQUESTS: Final = Series.of("http.server.request.duration")
 
-_NOW: Final = Row(
-    "Now",
-    (
-        Panel(
-            "Runs per minute",
-            "Is it used? Runs that callers asked for and that ended; nested ones are not counted.",
-            (Target(per_minute(RUNS.rate())),),
-            "short",
-            no_data.RUNS,
-            "stat",
-            3,
-            4,
-        ),
-        Panel(
-            "Runs that fail",
-            "Are users served? Share of the runs that ended in an error, or with their process. What a guardrail "
-            "refused or a caller cancelled is no failure.",
-            (Target(share(_ENDED_BADLY.rate(), RUNS.rate())),),
-            "percentunit",
-            no_data.RUNS,
-            "stat",
-            3,
-            4,
-            thresholds=FAILURE_LIMITS,
-        ),
-        Panel(
-            "Answer time, p95",
-            "Are they served fast? In this time 95 % of the requests for a run were answered, streams to their end. "
-            f"Red is slower than the objective of the alerts: {_OBJECTIVE.share:.0%} within {_OBJECTIVE.seconds:g} s.",
-            (Target(RUN_REQUESTS.quantile(0.95)),),
-            "s",
-            no_data.RUNS,
-            "stat",
-            3,
-            4,
-            thresholds=(Threshold(_OBJECTIVE.seconds, "red"),),
-        ),
-        Panel(
-            "Hooks on the response path",
-            "What do callers wait for because of hooks? On average: choosing hooks, encoding what they need, and the "
-            "commit. It is an upper bound, since a run without hooks has to be stored too.",
-            (Target(f"{OVERHEAD.sum_rate()} / ({OVERHEAD.where(STAGE, 'commit').count_rate()} > 0)"),),
-            "s",
-            no_data.RUNS,
-            "stat",
-            3,
-            4,
-            thresholds=(Threshold(0.05, "yellow"), Threshold(0.25, "red")),
-        ),
-        oldest_job(),
-        dead_letters(),
-        lowest_rate(),
-        spend(
-            title="Spend per hour",
-            cost=COST,
-            description="What does it cost? Calls to models whose price is known, of runs and of judges.",
-        ),
+_RUNS_NOW: Final = (
+    Panel(
+        "Runs per minute",
+        "Is it used? Runs that callers asked for and that ended; nested ones are not counted.",
+        (Target(per_minute(RUNS.rate())),),
+        "short",
+        no_data.RUNS,
+        "stat",
+        3,
+        4,
+    ),
+    Panel(
+        "Runs that fail",
+        "Are users served? Share of the runs that ended in an error, or with their process. What a guardrail "
+        "refused or a caller cancelled is no failure.",
+        (Target(share(_ENDED_BADLY.rate(), RUNS.rate())),),
+        "percentunit",
+        no_data.RUNS,
+        "stat",
+        3,
+        4,
+        thresholds=FAILURE_LIMITS,
     ),
 )
+
+_REST_NOW: Final = (
+    Panel(
+        "Hooks on the response path",
+        "What do callers wait for because of hooks? On average: choosing hooks, encoding what they need, and the "
+        "commit. It is an upper bound, since a run without hooks has to be stored too.",
+        (Target(f"{OVERHEAD.sum_rate()} / ({OVERHEAD.where(STAGE, 'commit').count_rate()} > 0)"),),
+        "s",
+        no_data.RUNS,
+        "stat",
+        3,
+        4,
+        thresholds=(Threshold(0.05, "yellow"), Threshold(0.25, "red")),
+    ),
+    oldest_job(),
+    dead_letters(),
+    lowest_rate(),
+    spend(
+        title="Spend per hour",
+        cost=COST,
+        description="What does it cost? Calls to models whose price is known, of runs and of judges.",
+    ),
+)
+
+
+def _now(objective: LatencyObjective) -> Row:
+    answer_time = Panel(
+        "Answer time, p95",
+        "Are they served fast? In this time 95 % of the requests for a run were answered, streams to their end. "
+        f"Red is slower than the objective of the alerts: {objective.share * 100:g} % within {objective.seconds:g} s.",
+        (Target(RUN_REQUESTS.quantile(0.95)),),
+        "s",
+        no_data.RUNS,
+        "stat",
+        3,
+        4,
+        thresholds=(Threshold(objective.seconds, "red"),),
+    )
+    return Row("Now", (*_RUNS_NOW, answer_time, *_REST_NOW))
+
 
 _PROMISE: Final = Row(
     "The promise: hooks never hold up the response",
@@ -221,8 +226,7 @@ _QUALITY: Final = Row(
             "Evaluations has the intervals.",
             (
                 Target(
-                    f"min by ({label(EVALUATION_NAME)}) "
-                    f"({RATE.where(RATE_BOUND, 'estimate').shared(EVALUATION_NAME, AGENT_NAME)})",
+                    smallest(RATE.where(RATE_BOUND, "estimate").shared(EVALUATION_NAME, AGENT_NAME), EVALUATION_NAME),
                     legend(EVALUATION_NAME),
                 ),
             ),
@@ -277,8 +281,9 @@ _QUALITY: Final = Row(
         ),
         Panel(
             "Cost of a run",
-            "What does one run cost on average, the ones inside it included? Judges are left out.",
-            (Target(f"{COST.where(PURPOSE, 'run').rate()} / ({RUNS.rate()} > 0)", "run"),),
+            "What does one run cost on average, the ones inside it included? Judges are left out. Workers add costs "
+            "up and services count runs, so it is of all of them.",
+            (Target(f"{_RUN_COST.rate()} / ({RUNS.of_all_instances().rate()} > 0)", "run"),),
             "currencyUSD",
             no_data.COSTS,
         ),
@@ -370,9 +375,12 @@ _SERVICE: Final = Row(
     ),
 )
 
-OVERVIEW: Final = Dashboard(
-    "offpath-overview",
-    "offpath / Overview",
-    "Are users served fast, do the hooks keep up, are the answers good, and what does it cost?",
-    (_NOW, _PROMISE, _TRAFFIC, _QUALITY, _HOOKS, _SERVICE),
-)
+
+def overview(objective: LatencyObjective) -> Dashboard:
+    """The dashboard, with this objective for answers."""
+    return Dashboard(
+        "offpath-overview",
+        "offpath / Overview",
+        "Are users served fast, do the hooks keep up, are the answers good, and what does it cost?",
+        (_now(objective), _PROMISE, _TRAFFIC, _QUALITY, _HOOKS, _SERVICE),
+    )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from offpath.dashboards.promql import label, metrics_in
+from offpath.dashboards.promql import DEPLOYMENT, label, metrics_in
 from offpath.telemetry.names import Attribute
 
 Kind = Literal["stat", "timeseries", "table", "heatmap"]
 Color = Literal["green", "yellow", "orange", "red", "blue", "purple", "text"]
+
+
+DEPLOYMENT_COLUMNS: Final[tuple[tuple[str, str], ...]] = tuple((name, name.title()) for name in reversed(DEPLOYMENT))
+"""Of a table about what deployments do not share."""
+DEPLOYMENT_LEGEND: Final = " ".join(f"{{{{{name}}}}}" for name in DEPLOYMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Panel:
     maximum: float | None = None
     colors: tuple[tuple[str, Color], ...] = ()
     """Of series, by their names in the legend."""
-    columns: tuple[tuple[Attribute, str], ...] = ()
+    columns: tuple[tuple[Attribute | str, str], ...] = ()
     """Of a table: labels, and the titles of their columns, in order; those of its targets come after them."""
     values: bool = True
     """Whether a table shows what its targets give, besides the labels."""
@@ -74,11 +80,16 @@ class Panel:
     table_legend: bool = False
     """Show the legend at the right, with last and largest values."""
 
-    def text(self) -> str:
-        """The description with the names of what is shown: OpenTelemetry's."""
+    def text(self, not_narrowed: Sequence[str] = ()) -> str:
+        """The description with the names of what is shown: OpenTelemetry's.
+
+        Args:
+            not_narrowed: Titles of the variables that it shows the same for, whatever is chosen.
+        """
         found = dict.fromkeys(each.name for target in self.targets for each in metrics_in(target.expression))
         word = "Metric" if len(found) == 1 else "Metrics"
-        return f"{self.description}\n\n{word}: {', '.join(f'`{name}`' for name in found)}"
+        also = f" Not narrowed by {', '.join(not_narrowed)}." if not_narrowed else ""
+        return f"{self.description}{also}\n\n{word}: {', '.join(f'`{name}`' for name in found)}"
 
 
 def legend(*parts: Attribute | str) -> str:

@@ -17,7 +17,12 @@ from offpath.telemetry.prometheus_names import family_name, label_text, unit_wor
 
 RATE_INTERVAL: Final = "$__rate_interval"
 """Grafana's: at least four scrapes, at least one step."""
-DASHBOARD_SCOPE: Final = ('job=~"$job"', 'instance=~"$instance"')
+DEPLOYMENT: Final = ("cluster", "namespace", "job")
+"""Labels that tell one deployment of a service, with its workers, from others. Those that a server does not add are
+absent, and then absent in what is worked out."""
+TARGET: Final = (*DEPLOYMENT, "instance")
+"""Labels of one page that is scraped."""
+DASHBOARD_SCOPE: Final = tuple(f'{name}=~"${name}"' for name in TARGET)
 """What every selector of a dashboard begins with."""
 
 ON_EVERY_PAGE: Final = "offpath.telemetry.dropped"
@@ -26,6 +31,7 @@ ON_EVERY_PAGE: Final = "offpath.telemetry.dropped"
 _BY_NAME: Final = {metric.name: metric for metric in METRICS}
 _SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",), "updown": ("",)}
 _WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_SELECTOR: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([^}]*)\})?")
 
 
 def metric(name: str) -> Metric:
@@ -54,6 +60,12 @@ def metrics_in(expression: str) -> tuple[Metric, ...]:
     """The metrics that a query reads, each once, in their order there."""
     found = (_BY_PAGE_NAME.get(word) for word in _WORD.findall(expression))
     return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+def selectors(expression: str) -> list[tuple[Metric, str]]:
+    """The metric and the matchers of each selector in a query, "" without any."""
+    found = ((_BY_PAGE_NAME.get(each[1]), each[2] or "") for each in _SELECTOR.finditer(expression))
+    return [(metric, matchers) for metric, matchers in found if metric is not None]
 
 
 _BY_PAGE_NAME: Final = {family(each) + suffix: each for each in METRICS for suffix in _SUFFIXES[each.kind]}
@@ -130,15 +142,12 @@ class Series:
 
         `increase()` takes the first value for what was there before, so a type of error is seen from its second
         occurrence on. Here a series that its page did not have when the window began counts as what it is, provided
-        that there was a page: what is scraped for the first time is not new.
+        that there was a page before it: what is scraped for the first time is not new.
         """
         found = self._selector("_count" if self.metric.kind == "histogram" else "_total")
-        scope = self.matchers[: len(DASHBOARD_SCOPE)] if self.matchers[:2] == DASHBOARD_SCOPE else ()
+        scope = tuple(each for each in self.matchers if each in DASHBOARD_SCOPE)
         page = Series(metric(ON_EVERY_PAGE), scope).selector("_total")
-        new = f"{found} unless {found} offset {window}"
-        return self._aggregated(
-            "sum", by, f"({new}) and on (job, instance) {page} offset {window} or increase({found}[{window}])"
-        )
+        return self._aggregated("sum", by, f"{new(found, page, window)} or increase({found}[{window}])")
 
     def count_rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
         """How often a histogram was recorded in a second."""
@@ -168,9 +177,14 @@ class Series:
     def shared(self, *by: Attribute) -> str:
         """A gauge that several processes read from the store that they share: the same figure, however many show it.
 
-        Not `max without (instance)`: pods and jobs of service and worker differ too, and would count twice in a sum.
+        One for each deployment; `added`, `largest` and `smallest` make one of several. Not `max without (instance)`:
+        pods of service and worker differ too, and would count twice in a sum.
         """
-        return self._aggregated("max", by, self._selector(""))
+        return self._aggregated("max", by, self._selector(""), *DEPLOYMENT)
+
+    def of_all_instances(self) -> Self:
+        """The same whatever instances are chosen: for what one process counts of another one's work."""
+        return replace(self, matchers=tuple(each for each in self.matchers if each != DASHBOARD_SCOPE[-1]))
 
     def selector(self, suffix: str = "") -> str:
         """The series as they are.
@@ -228,6 +242,37 @@ def per_hour(per_second: str) -> str:
     return f"3600 * {per_second}"
 
 
-def added(gauge: str, by: Attribute | None = None) -> str:
-    """The sum of what a shared gauge shows, by one of its labels."""
-    return f"sum ({gauge})" if by is None else f"sum by ({label(by)}) ({gauge})"
+def new(found: str, page: str, window: str, *, line: str = " ") -> str:
+    """Those of some series that began within the window, while their page was there.
+
+    Both have a sample of each scrape, so a series with fewer of them than its page began later. A page of which
+    Prometheus sees nothing for a while, or that it sees for the first time, has as many as its series.
+
+    Args:
+        found: A selector.
+        page: A selector of series that the page has from its first moment on.
+        line: What is between the parts: a space, or a new line and some.
+    """
+    there = f"max by ({', '.join(TARGET)}) (count_over_time({page}[{window}]))"
+    fewer = f"count_over_time({found}[{window}]) < on ({', '.join(TARGET)}) group_left () {there}"
+    return f"({found} unless {found} offset {window}){line}and ({fewer})"
+
+
+def added(gauge: str, *by: Attribute) -> str:
+    """The sum of what a shared gauge shows, by some of its labels."""
+    return _over_all("sum", gauge, by)
+
+
+def largest(gauge: str, *by: Attribute) -> str:
+    """The largest value that a shared gauge shows, by some of its labels."""
+    return _over_all("max", gauge, by)
+
+
+def smallest(gauge: str, *by: Attribute) -> str:
+    """The smallest value that a shared gauge shows, by some of its labels."""
+    return _over_all("min", gauge, by)
+
+
+def _over_all(operation: str, gauge: str, by: Sequence[Attribute]) -> str:
+    labels = ", ".join(label(attribute) for attribute in by)
+    return f"{operation} by ({labels}) ({gauge})" if labels else f"{operation} ({gauge})"

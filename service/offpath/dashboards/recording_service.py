@@ -16,7 +16,7 @@ ANSWERS: Final = "offpath:answers:increase5m"
 SLOW: Final = "offpath:answers_slow:increase5m"
 ALLOWED: Final = "offpath:answers_slow:allowed_ratio"
 
-_RUN_ROUTE: Final = ".*/(agents|teams|workflows)/[^/]+/runs"
+RUN_ROUTE: Final = ".*/(agents|teams|workflows)/[^/]+/runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def answer_rules(objective: LatencyObjective) -> tuple[RecordingRule, ...]:
     answers = (
         series("http.server.request.duration")
         .where(names.HTTP_METHOD, "POST")
-        .like(names.HTTP_ROUTE, _RUN_ROUTE)
+        .like(names.HTTP_ROUTE, RUN_ROUTE)
         .like(names.HTTP_STATUS, "2..")
     )
     in_time = replace(answers, matchers=(*answers.matchers, f'le="{objective.seconds}"'))

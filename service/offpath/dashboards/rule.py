@@ -60,7 +60,7 @@ def rules_yaml(groups: Iterable[RuleGroup], *, head: Sequence[str] = (), runbook
     Args:
         groups: In order.
         head: Lines of comment before them.
-        runbooks: Where the pages of alerts are: a URL or a directory.
+        runbooks: Where the pages of alerts are, as for `runbook`.
     """
     lines = [f"# {line}".rstrip() for line in head]
     lines.append("groups:")
@@ -75,7 +75,14 @@ def rules_yaml(groups: Iterable[RuleGroup], *, head: Sequence[str] = (), runbook
 
 
 def runbook(alert: str, runbooks: str = RUNBOOKS) -> str:
-    """The address of an alert's page."""
+    """The address of an alert's page.
+
+    Args:
+        alert: Its name.
+        runbooks: A directory or its URL, to which `ALERT.md` is added, or the URL of a page with `{alert}` in it.
+    """
+    if "{alert}" in runbooks:
+        return runbooks.replace("{alert}", alert)
     return f"{runbooks.rstrip('/')}/{alert}.md"
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import Final
 
-from offpath.dashboards.promql import Series, label
+from offpath.dashboards.promql import DEPLOYMENT, Series, label, new
 from offpath.telemetry import names
 from offpath.telemetry.names import Attribute
-
-DEPLOYMENT: Final = ("cluster", "namespace", "job")
-"""Labels that tell one deployment of a service, with its workers, from others. Those that a server does not add are
-absent, and then absent in what is worked out."""
-TARGET: Final = (*DEPLOYMENT, "instance")
-"""Labels of one page that is scraped."""
 
 
 def series(name: str) -> Series:
@@ -39,12 +33,10 @@ def grown(selector: str, window: str) -> str:
     """By how much each counter grew in the window, the first event of a new series included.
 
     `increase()` needs two samples, and takes the first for what was there before: a series that appears at 3, since no
-    zero could be recorded for a label that nobody knew, has grown by 0 for it. Here a series that was not on its page
-    when the window began, while the page was, has grown by what it is.
+    zero could be recorded for a label that nobody knew, has grown by 0 for it. Here a series that began within the
+    window, while its page was there, has grown by what it is.
     """
-    new = f"(\n  {selector}\n  unless\n  {selector} offset {window}\n)"
-    there = f"and on ({', '.join(TARGET)}) {SHOWN_BY_ALL} offset {window}"
-    return f"{new} {there}\nor\nincrease({selector}[{window}])"
+    return f"{new(selector, SHOWN_BY_ALL, window, line=chr(10))}\nor\nincrease({selector}[{window}])"
 
 
 def total(expression: str, *attributes: Attribute) -> str:

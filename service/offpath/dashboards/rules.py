@@ -30,7 +30,7 @@ class RuleOptions:
 
     objective: LatencyObjective = field(default_factory=LatencyObjective)
     runbooks: str = RUNBOOKS
-    """Where the pages of alerts are: a URL, or their directory in the repository."""
+    """Where the pages of alerts are, as for `rule.runbook`."""
 
 
 DEFAULT: Final = RuleOptions()

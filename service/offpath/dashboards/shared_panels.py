@@ -6,8 +6,9 @@ from typing import Final
 
 from offpath.dashboards import no_data
 from offpath.dashboards.alerts_hooks import BEHIND_SECONDS
-from offpath.dashboards.panel import Panel, Target, Threshold
-from offpath.dashboards.promql import Series, added, label, per_hour, share
+from offpath.dashboards.panel import Panel, Target, Threshold, legend
+from offpath.dashboards.promql import Series, added, largest, per_hour, share, smallest
+from offpath.dashboards.recording_service import RUN_ROUTE
 from offpath.telemetry.names import (
     AGENT_NAME,
     CLIENT_DURATION_NAME,
@@ -30,7 +31,7 @@ RUNS: Final = Series.of("offpath.runs").where(RUN_NESTED, "false")
 RUN_REQUESTS: Final = (
     Series.of("http.server.request.duration")
     .where(HTTP_METHOD, "POST")
-    .like(HTTP_ROUTE, ".*/runs")
+    .like(HTTP_ROUTE, RUN_ROUTE)
     .like(HTTP_STATUS, "2..")
 )
 """As the alert OffpathLatencyBudgetBurn has them: what was refused at once would make answers look fast."""
@@ -73,7 +74,7 @@ def oldest_job(by_hook: Series = AGE) -> Panel:
     return Panel(
         "Oldest job",
         "Do hooks keep up? Age of the oldest job that waits, one whose retries wait for an outage to end included.",
-        (Target(f"max ({by_hook.shared(HOOK)})"),),
+        (Target(largest(by_hook.shared(HOOK))),),
         "s",
         no_data.WORKER,
         "stat",
@@ -115,12 +116,12 @@ def failing_attempts(finished: Series = FINISHED) -> Panel:
 
 
 def lowest_rate(rate: Series = RATE) -> Panel:
-    lowest = f"bottomk (1, min by ({label(EVALUATION_NAME)}) ({_rate(rate, 'estimate')}))"
+    lowest = f"bottomk (1, {smallest(_rate(rate, 'estimate'), EVALUATION_NAME)})"
     return Panel(
         "Lowest pass rate, 24 h",
         "Are the answers good? The evaluator of which the smallest weighted share of the last 24 hours' runs passes, "
         "at its worst agent.",
-        (Target(lowest, f"{{{{{label(EVALUATION_NAME)}}}}}"),),
+        (Target(lowest, legend(EVALUATION_NAME)),),
         "percentunit",
         no_data.RATES,
         "stat",

@@ -80,7 +80,7 @@ def judge_deltas(plan: RunPlan, row: EvaluationRow) -> Deltas:
     if not row.judge_calls:
         return {}
     sums: Sums = {"calls": row.judge_calls, "input": row.input_tokens, "output": row.output_tokens}
-    if row.stand_in:
+    if row.stand_in and not row.cost:  # unless a price was given for it, which its budget then counts too
         sums["pricing"] = {"stand_in": row.judge_calls}
     elif row.cost is None:
         if row.input_tokens or row.output_tokens:  # without an answer there is nothing to price

@@ -175,10 +175,11 @@ class Settings(BaseSettings):
 
     evaluators: Evaluators = Field(default=(), json_schema_extra=EVALUATION)
     """What every run is evaluated by: `pii,refusal,tone=guidelines,polite=my_package.evals:politeness`. Each is the
-    name of an evaluator, or has `name=` before it to give its results another; docs/evaluators.md lists them, `default`
-    stands for the default set, `-pii` takes one away that the code has enabled, `none` all of those. Options follow the
-    name: `OFFPATH_EVALUATOR__TONE__RULES="Friendly; no slang"`, `OFFPATH_EVALUATOR__TONE__SAMPLE_RATE=0.1`; with
-    `_FILE` after it, an option is read from a file. docs/how-to/evaluations.md lists them."""
+    name of an evaluator, or has `name=` before it to give its results another; docs/reference/evaluators.md lists
+    them, `default` stands for the default set, `-pii` takes one away that the code has enabled, `none` all of those.
+    Options follow the name: `OFFPATH_EVALUATOR__TONE__RULES="Friendly; no slang"`,
+    `OFFPATH_EVALUATOR__TONE__SAMPLE_RATE=0.1`; with `_FILE` after it, an option is read from a file.
+    docs/how-to/evaluations.md lists them."""
     evaluator_options: EvaluatorOptions = Field(default_factory=dict, json_schema_extra=EVALUATOR_PREFIX)
     """Options of evaluators as texts, by the evaluation's name: from `OFFPATH_EVALUATOR__NAME__OPTION`."""
     max_backlog: int = Field(default=10_000, ge=1, json_schema_extra=EVALUATION)

@@ -65,6 +65,7 @@ class Instruments:
     hook_queue_delay: Histogram
     hooks_backlog: Gauge
     hooks_oldest_age: Gauge
+    hooks_paused: Gauge
     workers: Gauge
     worker_heartbeat_age: Gauge
     executors: Gauge
@@ -80,6 +81,7 @@ class Instruments:
     cost: Counter
     cost_unpriced: Counter
     judge_budget_remaining: Gauge
+    judge_budget_limit: Gauge
     notifications_sent: Counter
     notification_duration: Histogram
 

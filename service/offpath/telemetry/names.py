@@ -1,5 +1,5 @@
-"""Every span, metric, attribute and bucket that offpath emits, once: code records by these, `docs/telemetry.md` is made
-from them.
+"""Every span, metric, attribute and bucket that offpath emits, once: code records by these, and
+`docs/reference/telemetry.md` is made from them.
 
 Names marked as standard are OpenTelemetry's own (semantic conventions for GenAI, HTTP and messaging); the others begin
 with `offpath.`. Standard metrics keep their standard labels, with `offpath.purpose` in addition.
@@ -415,6 +415,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Age of the oldest job that is ready or scheduled: a hook whose retries wait for an outage to end counts too.",
         (HOOK,),
     ),
+    Metric(
+        "offpath.hooks.paused",
+        "gauge",
+        "{hook}",
+        "1 for a hook whose jobs wait until a person resumes it, 0 for each other one. It is read together with the "
+        "backlog, so where it is shown the queue is seen.",
+        (HOOK,),
+    ),
     Metric("offpath.workers", "gauge", "{worker}", "Workers that are alive."),
     Metric("offpath.worker.heartbeat.age", "gauge", "s", "Time since the worker last said that it is alive."),
     Metric("offpath.executors", "gauge", "{executor}", "Processes that run hooks."),
@@ -498,6 +506,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         "gauge",
         "{USD}",
         "What judges may still spend.",
+        (WINDOW,),
+        feature="cost",
+    ),
+    Metric(
+        "offpath.judge.budget.limit",
+        "gauge",
+        "{USD}",
+        "What judges may spend in a whole window.",
         (WINDOW,),
         feature="cost",
     ),

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from offpath.telemetry.content import Capture
     from offpath.telemetry.snapshot import SnapshotReader
 
-__all__ = ["Providers", "Role", "Telemetry", "application_providers", "instrument_app", "preload", "setup_telemetry"]
+__all__ = [
+    "Providers",
+    "Role",
+    "Telemetry",
+    "application_providers",
+    "instrument_app",
+    "preload",
+    "setup_telemetry",
+    "silence_fastapi",
+]
 
 Role = Literal["service", "worker", "executor"]
 
@@ -226,12 +235,16 @@ def instrument_app(app: FastAPI, telemetry: Telemetry) -> None:
         return
     from starlette.middleware import Middleware
 
-    # FastAPI's own telemetry would count each request once more.
-    getattr(app, "_telemetry", {}).update(tracing=False, metrics=False, logs=False)
+    silence_fastapi(app)
     app.user_middleware.insert(0, Middleware(HttpRequests, excluded=excluded_urls()))
     if app.middleware_stack is not None:
         # In a lifespan it is built already.
         app.middleware_stack = app.build_middleware_stack()
+
+
+def silence_fastapi(app: FastAPI) -> None:
+    """Turn off FastAPI's own telemetry, which would count each request of the app once more."""
+    getattr(app, "_telemetry", {}).update(tracing=False, metrics=False, logs=False)
 
 
 def _contrib_asked_for() -> bool:

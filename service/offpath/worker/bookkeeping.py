@@ -120,7 +120,9 @@ class Bookkeeping:
         budget = self._options.judge_budget_usd
         if budget is not None:
             left = max(0.0, budget - await ledger.spent(self._window(time.time())) / NANO)
-            instruments().judge_budget_remaining.set(left, budget_window=self._options.judge_budget_window)
+            window = self._options.judge_budget_window
+            instruments().judge_budget_limit.set(budget, budget_window=window)
+            instruments().judge_budget_remaining.set(left, budget_window=window)
 
 
 def _show(data: PlannerData) -> None:
@@ -147,7 +149,8 @@ def _forget_rates() -> None:
 
 
 def _forget_budget() -> None:
-    instruments().judge_budget_remaining.replace(())
+    for gauge in (instruments().judge_budget_limit, instruments().judge_budget_remaining):
+        gauge.replace(())
 
 
 async def _forever(engine: Led, duty: _Duty) -> None:

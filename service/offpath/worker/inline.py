@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from offpath.engine.adapters import open_engine
-from offpath.engine.protocol import Attempt, HookEngine
+from offpath.engine.protocol import Attempt
 from offpath.hooks.registry import HookRegistry
 from offpath.runs.job import HookJob
 from offpath.storage.database import Database
 from offpath.worker.assembly import build_worker
 from offpath.worker.local_pool import LocalPool
 from offpath.worker.options import WorkerOptions
-from offpath.worker.signals import WorkerSignals
+from offpath.worker.signals import Queue, WorkerSignals
 from offpath.worker.worker import Worker
 
 
@@ -81,7 +81,7 @@ class InlineWorker:
 class _Waits(WorkerSignals):
     """Who waits for which job; counts as every worker does."""
 
-    def __init__(self, engine: HookEngine) -> None:
+    def __init__(self, engine: Queue) -> None:
         super().__init__(engine)
         self._futures: dict[str, asyncio.Future[None]] = {}
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from offpath.engine.protocol import QueueStats
 from offpath.errors import OffpathError
 from offpath.file_lock import FileLock
 from offpath.telemetry.instruments import instruments
 from offpath.telemetry.snapshot_directory import SnapshotDirectory
-from offpath.worker.signals import BACKLOG_SECONDS, show_queue
+from offpath.worker.signals import BACKLOG_SECONDS, Queue, forget_queue, show_queue
 
 _log = logging.getLogger("offpath.worker")
 
@@ -21,7 +20,7 @@ class QueueWatch:
     """Records backlog, oldest age, and that there is no worker: what alerts need most when none is alive.
 
     Args:
-        stats: Asks the queue.
+        queue: Says what waits, and which hooks are paused.
         elsewhere: How many workers are alive on other machines, which show themselves.
         directory: Where the processes of this machine leave their metrics. Those of a worker that is alive are enough,
             and of several service processes one records.
@@ -30,13 +29,13 @@ class QueueWatch:
 
     def __init__(
         self,
-        stats: Callable[[], Awaitable[Sequence[QueueStats]]],
+        queue: Queue,
         directory: Path,
         *,
         elsewhere: Callable[[], Awaitable[int]] | None = None,
         pause: float = BACKLOG_SECONDS,
     ) -> None:
-        self._stats = stats
+        self._queue = queue
         self._elsewhere = elsewhere
         self._snapshots = SnapshotDirectory(directory)
         self._lock = FileLock(directory / "watching")
@@ -57,7 +56,7 @@ class QueueWatch:
             if not await asyncio.to_thread(self._is_ours):
                 self._end()
                 return
-            stats = await self._stats()
+            stats, pauses = await self._queue.stats(), await self._queue.pauses()
             elsewhere = 0 if self._elsewhere is None else await self._elsewhere()
         except (OffpathError, OSError) as error:
             if not self._failed:
@@ -69,7 +68,7 @@ class QueueWatch:
             instruments().workers.replace(())
         else:
             instruments().workers.set(0)
-        show_queue(stats)
+        show_queue(stats, pauses)
 
     def _is_ours(self) -> bool:
         return not self._snapshots.has_living("worker") and self._lock.try_acquire()
@@ -78,6 +77,5 @@ class QueueWatch:
         if not self._lock.held:
             return
         self._lock.release()
-        shown = instruments()
-        for gauge in (shown.workers, shown.hooks_backlog, shown.hooks_oldest_age):
-            gauge.replace(())
+        instruments().workers.replace(())
+        forget_queue()

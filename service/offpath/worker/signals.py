@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from offpath.engine.protocol import Attempt, ClaimedJob, HookEngine, QueueStats
+from offpath.engine.pause import HookPause
+from offpath.engine.protocol import Attempt, ClaimedJob, QueueStats
 from offpath.errors import OffpathError
 from offpath.hooks.info import HookInfo
 from offpath.telemetry.instruments import instruments
@@ -24,11 +25,20 @@ _STATES: Final = ("ready", "scheduled", "running", "dead")
 _log = logging.getLogger("offpath.worker")
 
 
+class Queue(Protocol):
+    """The engine, as far as it is asked."""
+
+    async def stats(self) -> Sequence[QueueStats]: ...
+
+    async def pauses(self) -> Sequence[HookPause]: ...
+
+
 class WorkerSignals(NoEvents):
     """Counts what the worker does. All of it is on its event loop; recording takes microseconds."""
 
-    def __init__(self, engine: HookEngine) -> None:
+    def __init__(self, engine: Queue) -> None:
         self._engine = engine
+        self._hooks: tuple[str, ...] = ()
         self._executors = 0
         self._beat = time.monotonic()
         self._no_claims = ""
@@ -39,7 +49,9 @@ class WorkerSignals(NoEvents):
         """The worker works: show it, and every counter at 0."""
         self._beat = time.monotonic()
         shown = instruments()
-        shown.zero_hooks([(hook.id, hook.kind) for hook in hooks if hook.background])
+        background = [hook for hook in hooks if hook.background]
+        self._hooks = tuple(hook.id for hook in background)
+        shown.zero_hooks([(hook.id, hook.kind) for hook in background])
         shown.workers.set(1)
         shown.executors.set(self._executors)
         # Asked from another thread: an event loop that hangs shows as an age that grows.
@@ -67,14 +79,15 @@ class WorkerSignals(NoEvents):
         """The worker works no more, in a process that lives on: what holds for now only is shown no longer."""
         self._end_heartbeat()
         shown = instruments()
-        for gauge in (shown.workers, shown.executors, shown.hooks_backlog, shown.hooks_oldest_age):
+        for gauge in (shown.workers, shown.executors):
             gauge.replace(())
+        forget_queue()
 
     async def watch_queue(self) -> None:
         """Show the backlog, for ever."""
         while True:
             try:
-                show_queue(await self._engine.stats())
+                show_queue(await self._engine.stats(), await self._engine.pauses(), self._hooks)
                 self._no_stats = ""
             except OffpathError as error:
                 self._no_stats = str(error)
@@ -124,10 +137,26 @@ class WorkerSignals(NoEvents):
             instruments().executor_killed.add(1, reason=cause)
 
 
-def show_queue(stats: Sequence[QueueStats]) -> None:
-    """Show the backlog of each hook, and of no other."""
+def show_queue(stats: Sequence[QueueStats], pauses: Sequence[HookPause], hooks: Sequence[str] = ()) -> None:
+    """Show the backlog of each hook that has one, and of no other, and which hooks are paused.
+
+    Args:
+        stats: The backlogs.
+        pauses: Of hooks that are paused, and of others.
+        hooks: Ids of those that there are, with jobs or without: each that is not paused is shown as such.
+    """
     shown = instruments()
     shown.hooks_backlog.replace(
         [(getattr(each, state), {"hook": each.hook_id, "state": state}) for each in stats for state in _STATES]
     )
     shown.hooks_oldest_age.replace([(each.oldest_age, {"hook": each.hook_id}) for each in stats])
+    paused = {each.hook_id for each in pauses if each.paused_at is not None}
+    known = {*hooks, *(each.hook_id for each in stats), *paused}
+    shown.hooks_paused.replace([(int(hook in paused), {"hook": hook}) for hook in sorted(known)])
+
+
+def forget_queue() -> None:
+    """What `show_queue` showed is shown no longer."""
+    shown = instruments()
+    for gauge in (shown.hooks_backlog, shown.hooks_oldest_age, shown.hooks_paused):
+        gauge.replace(())

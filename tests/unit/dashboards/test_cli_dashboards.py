@@ -78,3 +78,47 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     code, said = export()
     assert code == 2
     assert "DIR" in said
+
+
+def test_pages_of_alerts_are_where_it_was_said(tmp_path: Path) -> None:
+    rules = tmp_path / "place/prometheus/rules.yml"
+    export("place", "--runbooks", "https://wiki.example.com/offpath/")
+    assert 'runbook_url: "https://wiki.example.com/offpath/OffpathDown.md"' in rules.read_text()
+    code, said = export("place")
+    assert code == 2
+    assert "prometheus/rules.yml" in said
+    assert "written with other options" in said
+    export("place", "--force", "--runbooks", "https://example.com/{alert}/index.html#do")
+    assert 'runbook_url: "https://example.com/OffpathDown/index.html#do"' in rules.read_text()
+    code, said = export("place", "--force", "--runbooks", "wiki")
+    assert code == 2
+    assert "--runbooks 'wiki' is no URL" in said
+
+
+def test_the_objective_stands_in_rules_and_dashboards(tmp_path: Path) -> None:
+    code, _ = export("place", "--latency-objective", "800ms", "--latency-share", "99.9%")
+    assert code == 0
+    rules = (tmp_path / "place/prometheus/rules.yml").read_text()
+    assert "vector(0.001)" in rules
+    assert 'le="0.8"' in rules
+    overview = (tmp_path / "place/overview.json").read_text()
+    assert "99.9 % within 0.8 s" in overview
+    assert '"value": 0.8' in overview
+    assert "25.6" not in rules + overview
+    assert export("place", "--latency-objective", "0.8", "--latency-share", "0.999")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--latency-objective", "0.5s", "no bucket ends at 0.5 s; take one of 0.005, 0.01"),
+        ("--latency-objective", "2 minutes", "--latency-objective '2 minutes' is no number, with `s` or `ms` after it"),
+        ("--latency-share", "95", "the share of fast answers is 95; it must lie between 0 and 1"),
+        ("--latency-share", "most", "--latency-share 'most' is no number, with `%` after it or without"),
+    ],
+)
+def test_an_objective_that_cannot_be_is_refused(tmp_path: Path, option: str, value: str, why: str) -> None:
+    code, said = export("place", option, value)
+    assert code == 2
+    assert why in " ".join(said.split())
+    assert not (tmp_path / "place").exists()

@@ -18,12 +18,12 @@ import typer
 
 from offpath.cli import app
 from offpath.dashboards.catalogue import DASHBOARDS
-from offpath.dashboards.dashboard import Dashboard, Row, Variable
+from offpath.dashboards.dashboard import Dashboard, Row, Variable, not_narrowed, variables
 from offpath.dashboards.files import files
 from offpath.dashboards.grafana import document
 from offpath.dashboards.layout import places
 from offpath.dashboards.panel import Panel, Target
-from offpath.dashboards.promql import Series, family, metrics_in
+from offpath.dashboards.promql import DASHBOARD_SCOPE, Series, family, label, metrics_in, selectors
 from offpath.dashboards.queries import queries, variable_queries
 from offpath.dashboards.rules import alerts
 from offpath.errors import ConfigurationError
@@ -39,6 +39,19 @@ SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
 
 NOT_SHOWN: dict[str, str] = {}
 """Metrics that no panel shows, each with the reason."""
+
+OF_ALL_INSTANCES = {"Cost of a run": "workers add up costs, services count runs, and they are different instances"}
+"""Panels that show the same whatever instance is chosen, each with the reason."""
+
+NOT_FOLLOWED = {
+    ("Judges' tokens for a result, by evaluator", "agent"): "it is divided into tokens, which have no agent",
+    ("Judges' tokens for a result, by evaluator", "subject"): "it is divided into tokens, which have no subject",
+    ("Judges' tokens per minute, by model", "model"): "the models to choose from are those of users' calls",
+    ("Judges' spend per hour, by model", "model"): "the models to choose from are those of users' calls",
+    ("Hooks' calls per minute, by model", "model"): "the models to choose from are those of users' calls",
+    ("Time of a hook's call, p95, by model", "model"): "the models to choose from are those of users' calls",
+}
+"""Panels and variables that they do not follow, though their metrics have the label, each with the reason."""
 
 DOCUMENTS: list[dict[str, Any]] = [document(dashboard) for dashboard in DASHBOARDS]
 dashboards = pytest.mark.parametrize("made", DOCUMENTS, ids=[each["uid"] for each in DOCUMENTS])
@@ -119,7 +132,7 @@ def test_the_data_source_is_chosen(made: dict[str, Any]) -> None:
 @dashboards
 def test_variables_are_asked_for_again_when_the_time_changes(made: dict[str, Any]) -> None:
     by_name = {each["name"]: each for each in made["templating"]["list"] if each["type"] == "query"}
-    assert list(by_name)[:2] == ["job", "instance"]
+    assert list(by_name)[:4] == ["cluster", "namespace", "job", "instance"]
     for each in by_name.values():
         assert each["datasource"] == DATASOURCE
         assert each["refresh"] == 2
@@ -129,6 +142,8 @@ def test_variables_are_asked_for_again_when_the_time_changes(made: dict[str, Any
         assert each["query"]["query"] == each["definition"]
         assert re.fullmatch(r"label_values\([a-z_]+(\{.*\})?, \w+\)", each["definition"])
     assert by_name["job"]["allValue"] == by_name["instance"]["allValue"] == ".+"
+    # Where no server adds these labels, nothing has them.
+    assert by_name["cluster"]["allValue"] == by_name["namespace"]["allValue"] == ".*"
 
 
 @panels
@@ -146,14 +161,16 @@ def test_a_panel_has_title_description_unit_and_queries(panel: dict[str, Any]) -
 
 
 @panels
-def test_every_selector_is_of_the_jobs_and_instances_chosen(panel: dict[str, Any]) -> None:
+def test_every_selector_is_of_the_deployments_and_instances_chosen(panel: dict[str, Any]) -> None:
     known = {family(each) + suffix for each in names.METRICS for suffix in ("", "_total", "_bucket", "_count", "_sum")}
     for expression in expressions(panel):
         selectors = SELECTOR.findall(expression)
         assert selectors
         for name, matchers in selectors:
             assert name in known
-            assert matchers.startswith('job=~"$job",instance=~"$instance"')
+            scope = DASHBOARD_SCOPE[:-1] if panel["title"] in OF_ALL_INSTANCES else DASHBOARD_SCOPE
+            assert matchers.startswith(",".join(scope))
+            assert ("$instance" in matchers) == (panel["title"] not in OF_ALL_INSTANCES)
         without = SELECTOR.sub("", expression)
         assert not known & set(re.findall(r"\w+", without)), "a metric without braces"
 
@@ -173,7 +190,9 @@ def test_counters_are_only_read_by_how_they_grow(panel: dict[str, Any]) -> None:
             if not found[1].endswith(("_total", "_bucket", "_count", "_sum")):
                 continue
             before, after = expression[: found.start()], expression[found.end() :]
-            grows = before.endswith(("rate(", "increase(")) and after.startswith("[$__rate_interval])")
+            grows = before.endswith(("rate(", "increase(", "count_over_time(")) and after.startswith(
+                "[$__rate_interval])"
+            )
             compared = after.startswith((" offset $__rate_interval", " unless "))
             assert grows or compared, found[0]
         assert expression.count("histogram_quantile(") == len(
@@ -300,7 +319,7 @@ def test_what_prometheus_gets_has_no_variables() -> None:
         assert len(found) == sum(len(panel.targets) for panel in dashboard.panels)
         for _, expression in found:
             assert "$" not in expression
-            assert 'job=~".+",instance=~".+"' in expression
+            assert 'cluster=~".*",namespace=~".*",job=~".+"' in expression
         assert "[2m]" in " ".join(expression for _, expression in found)
         assert all("$" not in selector for _, selector in variable_queries(dashboard))
 
@@ -322,6 +341,38 @@ def test_every_query_is_promql(tmp_path: Path) -> None:
 
 def variable_queries_of(dashboard: Dashboard) -> list[tuple[str, str]]:
     return [(variable.name, selector) for variable, selector in variable_queries(dashboard)]
+
+
+# -- variables ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=[each.uid for each in DASHBOARDS])
+def test_a_panel_follows_each_variable_or_says_that_it_does_not(dashboard: Dashboard) -> None:
+    """And does follow it where its metrics have the label."""
+    text = {each["title"]: each["description"] for each in document(dashboard)["panels"] if each["type"] != "row"}
+    for shown in dashboard.panels:
+        every = " ".join(target.expression for target in shown.targets)
+        said = re.search(r" Not narrowed by ([^.]*)\.", text[shown.title])
+        titles = said[1].split(", ") if said else []
+        for variable in variables(dashboard):
+            follows = re.search(rf"\${variable.name}\b", every) is not None
+            assert follows == (variable.title not in titles), f"{shown.title}: {variable.title}"
+            has = any(variable.label in map(label, metric.labels) for metric, _ in selectors(every))
+            excused = (shown.title, variable.name) in NOT_FOLLOWED
+            assert not has or follows != excused, f"{shown.title} could follow ${variable.name}"
+
+
+def test_a_panel_that_follows_a_variable_in_half_of_its_queries_is_refused() -> None:
+    retried, dead = Series.of("offpath.hooks.retried"), Series.of("offpath.hooks.dead")
+    hook = Variable.of("hook", "Hook", retried.selector("_total"), names.HOOK)
+    ratio = panel("Ratio", f"{retried.like(names.HOOK, '$hook').rate()} / {dead.rate()}")
+    with pytest.raises(ConfigurationError, match=r"Ratio: some of its queries follow \$hook, others do not"):
+        document(dashboard(ratio, variables=(hook,)))
+    first = panel("First", retried.like(names.HOOK, "$hook").grown())
+    assert not_narrowed(dashboard(first, variables=(hook,)), first) == ()
+    assert not_narrowed(dashboard(first), panel("All", dead.rate())) == ()
+    alone = dashboard(panel("All", dead.rate()), variables=(hook,))
+    assert not_narrowed(alone, alone.panels[0]) == (hook,)
 
 
 # -- mistakes ---------------------------------------------------------------------------------------------------------
@@ -347,7 +398,7 @@ def test_a_variable_that_depends_on_a_later_one_is_refused() -> None:
     series = Series.of("offpath.hooks.queued")
     late = Variable.of("hook", "Hook", series.like(names.HOOK_KIND, "$kind").selector("_total"), names.HOOK)
     kind = Variable.of("kind", "Kind", series.selector("_total"), names.HOOK_KIND)
-    assert len(variable_queries(dashboard(variables=(kind, late)))) == 4
+    assert len(variable_queries(dashboard(variables=(kind, late)))) == 6
     with pytest.raises(ConfigurationError, match=r"the variable hook asks for \$kind"):
         variable_queries(dashboard(variables=(late, kind)))
 

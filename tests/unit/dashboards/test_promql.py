@@ -9,11 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from offpath.dashboards.promql import Series, added, label, metrics_in, per_hour, per_minute, share, some
+from offpath.dashboards.promql import (
+    Series,
+    added,
+    label,
+    largest,
+    metrics_in,
+    per_hour,
+    per_minute,
+    selectors,
+    share,
+    smallest,
+    some,
+)
 from offpath.errors import ConfigurationError
 from offpath.telemetry import names
 
-SCOPE = 'job=~"$job",instance=~"$instance"'
+SCOPE = 'cluster=~"$cluster",namespace=~"$namespace",job=~"$job",instance=~"$instance"'
 
 
 def test_names_are_those_of_the_page() -> None:
@@ -76,8 +88,12 @@ def test_aggregations() -> None:
         "(sum (rate(offpath_hook_queue_delay_seconds_count[5m])) > 0)"
     )
     backlog = Series.of("offpath.hooks.backlog", scope=()).shared(names.HOOK, names.STATE)
-    assert backlog == "max by (offpath_hook, offpath_state) (offpath_hooks_backlog)"
-    assert added(backlog, names.STATE) == f"sum by (offpath_state) ({backlog})"
+    assert backlog == "max by (cluster, namespace, job, offpath_hook, offpath_state) (offpath_hooks_backlog)"
+    assert added(backlog, names.HOOK, names.STATE) == f"sum by (offpath_hook, offpath_state) ({backlog})"
+    assert (largest(backlog, names.HOOK), smallest(backlog)) == (
+        f"max by (offpath_hook) ({backlog})",
+        f"min ({backlog})",
+    )
     assert some("x") == "(x) > 0"
     assert (per_minute("x"), per_hour("x"), share("a", "b")) == ("60 * x", "3600 * x", "(a or 0 * b) / (b > 0)")
 
@@ -86,40 +102,57 @@ def test_the_metrics_of_a_query_are_found_again() -> None:
     query = f"{Series.of('offpath.hook.duration').quantile(0.95)} + {Series.of('offpath.runs').rate()}"
     assert [each.name for each in metrics_in(query)] == ["offpath.hook.duration", "offpath.runs"]
     assert metrics_in("vector(1)") == ()
+    found = [(each.name, matchers) for each, matchers in selectors('max by (job) (offpath_workers{job="x"}) + up')]
+    assert found == [("offpath.workers", 'job="x"')]
+
+
+def test_what_is_counted_elsewhere_is_taken_from_all_instances() -> None:
+    runs = Series.of("offpath.runs").where(names.RUN_NESTED, "false").of_all_instances().selector("_total")
+    assert (
+        runs == 'offpath_runs_total{cluster=~"$cluster",namespace=~"$namespace",job=~"$job",offpath_run_nested="false"}'
+    )
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH (Debian: prometheus)")
 def test_the_first_event_of_a_new_series_counts_and_a_new_page_does_not(tmp_path: Path) -> None:
-    """At 10 minutes, in the last 5: `known` grew from 2 to 4, `new` appeared at 3, and page b with all that it has."""
-    grown = Series.of("offpath.hooks.finished", scope=()).grown(names.ERROR_TYPE, window="5m")
+    """At 10 minutes, in the last 5: `known` grew from 2 to 4, `new` appeared at 3, and page b with all that it has.
+
+    `late` appeared at 1 on a page that began within the 5 minutes itself, and before the page was not seen for a while
+    `away` was there already.
+    """
     finished, page = "offpath_hooks_finished_total", 'offpath_telemetry_dropped_total{job="x",instance="%s"}'
+    one = f'{finished}{{job="x",instance="%s",error_type="%s"}}'
     series = {
         page % "a": "0x10",
+        one % ("a", "known"): "2x7 4 4 4",
+        one % ("a", "new"): "_x7 3 3 3",
         page % "b": "_x7 0 0 0",
-        f'{finished}{{job="x",instance="a",error_type="known"}}': "2x7 4 4 4",
-        f'{finished}{{job="x",instance="a",error_type="new"}}': "_x7 3 3 3",
-        f'{finished}{{job="x",instance="b",error_type="old"}}': "_x7 100 100 100",
+        one % ("b", "old"): "_x7 100 100 100",
+        one % ("b", "late"): "_x8 1 1",
+        page % "c": "0x1 stale _x4 0 0 0",
+        one % ("c", "away"): "9x1 stale _x4 9 9 9",
     }
-    (tmp_path / "rules.yml").write_text(
-        json.dumps({"groups": [{"name": "g", "rules": [{"record": "test:grown", "expr": grown}]}]})
-    )
+    expected = {"known": 2, "new": 3, "old": 0, "late": 1, "away": 0}
+    assert _grown(tmp_path, series, expected) == ""
+    # Two deployments that share a job are told apart, and both count.
+    apart = {name.replace("{", f'{{namespace="{other}",'): values for other in "pq" for name, values in series.items()}
+    assert _grown(tmp_path, apart, {name: 2 * value for name, value in expected.items()}) == ""
+    assert "got" in _grown(tmp_path, series, expected | {"late": 0}), "the test sees what is wrong"
+
+
+def _grown(directory: Path, series: dict[str, str], expected: dict[str, int]) -> str:
+    """What promtool has to say against `grown` by error type, a minute between two samples."""
+    grown = Series.of("offpath.hooks.finished", scope=()).grown(names.ERROR_TYPE, window="5m")
+    rules = {"groups": [{"name": "g", "rules": [{"record": "test:grown", "expr": grown}]}]}
+    samples = [{"labels": f'{{error_type="{name}"}}', "value": value} for name, value in sorted(expected.items())]
     case = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "promql_expr_test": [
-            {
-                "expr": "round(test:grown)",
-                "eval_time": "10m",
-                "exp_samples": [
-                    {"labels": '{error_type="known"}', "value": 2},
-                    {"labels": '{error_type="new"}', "value": 3},
-                    {"labels": '{error_type="old"}', "value": 0},
-                ],
-            }
-        ],
+        "promql_expr_test": [{"expr": "round(test:grown)", "eval_time": "10m", "exp_samples": samples}],
     }
-    (tmp_path / "test.yml").write_text(json.dumps({"rule_files": ["rules.yml"], "tests": [case]}))
+    (directory / "rules.yml").write_text(json.dumps(rules))
+    (directory / "test.yml").write_text(json.dumps({"rule_files": ["rules.yml"], "tests": [case]}))
     done = subprocess.run(
-        ["promtool", "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["promtool", "test", "rules", "test.yml"], cwd=directory, capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    return "" if done.returncode == 0 else done.stdout + done.stderr

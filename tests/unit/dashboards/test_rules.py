@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not among the tools
 
-from offpath.dashboards.promql import label, metrics_in
+from offpath.dashboards.promql import DEPLOYMENT, TARGET, label, metrics_in
 from offpath.dashboards.recording_service import LatencyObjective
 from offpath.dashboards.rule import AlertRule, RecordingRule, RuleGroup, rules_yaml
-from offpath.dashboards.rule_expression import DEPLOYMENT, TARGET
 from offpath.dashboards.rules import RULES_FILE, RuleOptions, alerts, groups, rules_text
 from offpath.errors import ConfigurationError
 from offpath.telemetry.names import HTTP_SECONDS, METRICS

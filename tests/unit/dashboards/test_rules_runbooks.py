@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml  # type: ignore[import-untyped]  # its stubs are not among the tools
 
 from offpath.cli import app
-from offpath.dashboards.promql import metrics_in
+from offpath.dashboards.promql import DEPLOYMENT, metrics_in
+from offpath.dashboards.rules import alerts
 from offpath.settings import Settings
 from offpath.telemetry.names import attributes
 from offpath.telemetry.prometheus_names import label_text
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
-OWN_HEADINGS = {"Change them"}
+OWN_HEADINGS = {"Change them", "Have them grouped"}
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
@@ -48,6 +50,34 @@ def test_metrics_and_labels_are_such_as_there_are(page: Path) -> None:
     for code in _code(page):
         for word in re.findall(r"\b(?:offpath|gen_ai)_[a-z_]+", code):
             assert word in labels or metrics_in(word), word
+
+
+def test_alerts_that_silence_others_are_such_as_there_are_and_have_the_labels() -> None:
+    """In the configuration for Alertmanager that README.md gives: a name or label with a mistake silences nothing."""
+    text = (ROOT / "docs" / "runbooks" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (given,) = [read for block in blocks if "inhibit_rules" in (read := yaml.safe_load(block))]
+    assert given["route"]["group_by"] == ["alertname", *DEPLOYMENT]
+    for rule in given["inhibit_rules"]:
+        assert set(rule["equal"]) >= set(DEPLOYMENT)
+        for matchers in (rule["source_matchers"], rule["target_matchers"]):
+            wanted = {name: value for each in matchers for name, value in re.findall(r'^(\w+)=~?"([^"]*)"$', each)}
+            assert len(wanted) == len(matchers)
+            names = wanted.pop("alertname", ".*").split("|")
+            found = [
+                alert
+                for alert in alerts()
+                if any(re.fullmatch(name, alert.alert) for name in names)
+                and all(
+                    dict(alert.labels, severity=alert.severity).get(key, "") in value.split("|")
+                    for key, value in wanted.items()
+                )
+            ]
+            assert {each.alert for each in found} >= set(names) - {".*"}
+            assert found, rule
+            for alert in found:
+                own = {name for by in re.findall(r"by \(([^)]*)\)", alert.expression) for name in by.split(", ")}
+                assert set(rule["equal"]) - {"alertname"} <= own | set(DEPLOYMENT), alert.alert
 
 
 def test_a_command_that_is_not_there_is_seen() -> None:

@@ -232,6 +232,9 @@ def test_the_judge_has_a_bill_of_its_own() -> None:
         "cost": {"usd": 0.001, "priced_calls": 2, "unpriced_calls": 2, "stand_in_calls": 2},
     }
     assert report["cost"]["usd"] == 0.00021
+    book.add(judge_deltas(a_plan(), an_evaluation(stand_in=True)))
+    (report,) = book.report("component")
+    assert report["judge"]["cost"]["usd"] == 0.002, "a stand-in that was given a price takes the budget, so it shows"
     assert judge_deltas(a_plan(), an_evaluation(judge_calls=0, cost=None)) == {}
 
 

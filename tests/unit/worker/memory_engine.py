@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from offpath.engine.pause import HookPause
 from offpath.engine.protocol import Attempt, ClaimedJob, HookLimit, QueueStats
 from offpath.errors import StorageBusyError
 from offpath.hooks.info import HookInfo
@@ -32,6 +33,7 @@ class MemoryEngine:
         self.keeps_limits = False
         self.elsewhere: frozenset[str] = frozenset()
         """Hooks that other workers have."""
+        self.paused: list[HookPause] = []
         self.faults: list[str] = []
         """Names of methods whose next call fails."""
         self._changed = asyncio.Event()
@@ -147,6 +149,9 @@ class MemoryEngine:
             )
             for hook_id in hooks
         ]
+
+    async def pauses(self) -> list[HookPause]:
+        return self.paused
 
 
 class MemoryRecords:

@@ -212,6 +212,8 @@ async def test_what_is_on_and_what_is_left_is_shown(shown: Shown) -> None:
         await until(lambda: any(point.value == 1.5 for point in shown.points("judge.budget.remaining")))
         (budget,) = shown.points("judge.budget.remaining")
         assert dict(budget.attributes) == {"offpath.budget.window": "month"}
+        (limit,) = shown.points("judge.budget.limit")
+        assert (dict(limit.attributes), limit.value) == ({"offpath.budget.window": "month"}, 2.0)
         (info,) = shown.points("evaluator.info")
         assert info.value == 1
         assert info.attributes["gen_ai.evaluation.name"] == "pii"

@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
+from offpath.engine.pause import HookPause
 from offpath.engine.protocol import Attempt, ClaimedJob, Outcome, QueueStats
 from offpath.errors import StorageBusyError
 from offpath.runs.job import HookJob
@@ -228,6 +229,19 @@ async def test_the_backlog_is_shown_as_it_was_seen_last(
     assert [point.value for point in shown.points("hooks.oldest.age")] == [12.5]
 
 
+async def test_paused_hooks_are_shown_and_those_that_are_not(shown: Shown, make_signals: MakeSignals) -> None:
+    engine = Queue([QueueStats("agent:support:post:gone", 1, 0, 0, 0, 1.0)])
+    engine.paused = [HookPause("agent:support:post:runaway", 3, True, 7.0), HookPause("agent:support:post:notify", 1)]
+    worker = make_signals(engine)
+    worker.ready([make_info("notify"), make_info("runaway"), make_info("in_front", background=False)])
+    assert shown.points("hooks.paused") == [], "nobody has looked yet"
+    watching = asyncio.create_task(worker.watch_queue())
+    await until(lambda: bool(shown.points("hooks.paused")))
+    watching.cancel()
+    seen = {point.attributes["offpath.hook"].rpartition(":")[2]: point.value for point in shown.points("hooks.paused")}
+    assert seen == {"gone": 0, "notify": 0, "runaway": 1}
+
+
 async def test_a_loop_that_hangs_shows_as_an_age_that_grows(
     shown: Shown, make_signals: MakeSignals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +328,7 @@ def test_a_worker_that_stopped_shows_no_present(shown: Shown, make_signals: Make
     worker.executor_started("1", "lane")
     worker.job_started(claimed(), "1")
     worker.stopped()
-    for name in ("workers", "executors", "worker.heartbeat.age", "hooks.backlog", "hooks.oldest.age"):
+    for name in ("workers", "executors", "worker.heartbeat.age", "hooks.backlog", "hooks.oldest.age", "hooks.paused"):
         assert shown.points(name) == [], name
     assert shown.counted("hooks.started") == [({}, 1)], "what was counted stays"
     worker.ready([])

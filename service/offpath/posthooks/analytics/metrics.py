@@ -21,14 +21,17 @@ def record_usage_metrics(facts: RunFacts) -> None:
 
 
 def record_judge_metrics(row: EvaluationRow) -> None:
-    """Count what the judge cost for an evaluation; nothing without a judge, and the offline stand-in costs nothing."""
-    if not row.judge_calls or row.stand_in:
+    """Count what the judge cost for an evaluation; nothing without a judge.
+
+    The offline stand-in has a cost only where a price was given for it. Then its budget falls, and what it spends shows.
+    """
+    if not row.judge_calls:
         return
     shown = instruments()
     model = row.judge_model or ""
     if row.cost is not None:
         shown.cost.add(row.cost, purpose="judge", request_model=model)
-    elif row.input_tokens or row.output_tokens:
+    elif not row.stand_in and (row.input_tokens or row.output_tokens):
         # Without an answer there is nothing to price.
         shown.cost_unpriced.add(row.judge_calls, request_model=model)
 

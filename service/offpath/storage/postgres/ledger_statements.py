@@ -58,7 +58,6 @@ UNCOUNTED: Final = f"SELECT EXISTS (SELECT FROM {BOOKINGS} WHERE run_id = $1 AND
 PLANS_OF: Final = f"SELECT {PLAN_COLUMNS} FROM {PLANS} WHERE run_id = ANY ($1::text[])"
 LOCK_PLANS: Final = f"{PLANS_OF} ORDER BY run_id FOR UPDATE"
 LOCK_RUN: Final = f"SELECT run_id FROM {RUNS} WHERE run_id = $1 FOR NO KEY UPDATE"
-LOCK_RUNS: Final = f"SELECT run_id FROM {RUNS} WHERE run_id = ANY($1) ORDER BY run_id FOR UPDATE"
 NOT_BOOKED: Final = "SELECT set_config('offpath.books_plans', 'no', true)"
 STORE: Final = (
     f"WITH changed AS (UPDATE {PLANS} AS p SET plan = e.plan, counted = e.counted "

@@ -1,0 +1,212 @@
+"""All cases of one call of `offpath prove`: each set of hooks under each latency of the model."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from offpath.proof.experiment import Arms, Measured, capacity, choose_rate, hook_seconds, measure, warm_up
+from offpath.proof.findings import FORMAT, ArmName, Case, Findings, Verdict
+from offpath.proof.machine import describe_machine
+from offpath.proof.plan import QUICK, Amount, Plan, plan_case
+from offpath.proof.profiles import Profile, connections_for
+from offpath.proof.progress import Reporter, spell_seconds
+from offpath.proof.target import AppTarget, ProofTarget, UrlTarget, hints
+from offpath.proof.verdict import judge
+
+APP_RATE: Final = 100.0
+"""Requests a second to somebody's own service whose models are stood in for."""
+PAID_RATE: Final = 2.0
+"""Requests a second where each may cost something."""
+OWN_MODEL_SECONDS: Final = 2.0
+"""What a model that is not ours is taken to need, for the number of connections."""
+MOST_LEAD_IN: Final = 10.0
+START_SECONDS: Final = 12.0
+"""What starting the arms of a case and warming them up takes, roughly."""
+
+
+class ServeArms(Protocol):
+    """`arms.serve_arms`."""
+
+    def __call__(
+        self,
+        target: ProofTarget,
+        profile: Profile | None,
+        *,
+        arms: Sequence[ArmName],
+        model_seconds: float,
+        delay: float = 0.0,
+    ) -> AbstractContextManager[Arms]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be measured."""
+
+    profiles: tuple[Profile | None, ...]
+    """None: the hooks that the target has."""
+    model_seconds: tuple[float, ...] = (0.0,)
+    amount: Amount = field(default_factory=Amount)
+    rate: float | None = None
+    connections: int | None = None
+    storage_arm: bool = True
+    seed: int = 1
+    plant: float = 0.0
+    """A slowdown of the arm with hooks, to see whether it is found."""
+    limits: Mapping[float, float] = field(default_factory=dict)
+    """Asserted ratios, by quantile."""
+
+    def arms_for(self, target: ProofTarget) -> tuple[ArmName, ...]:
+        """The arms that a target can have."""
+        if self.storage_arm and not isinstance(target, UrlTarget):
+            return ("off", "off again", "on", "no storage")
+        return ("off", "off again", "on")
+
+
+def prove(
+    target: ProofTarget, wanted: Wanted, reporter: Reporter, *, serve: ServeArms, shown: str, command: str
+) -> Findings:
+    """Measure all cases; Ctrl-C ends it with what was found until then.
+
+    Args:
+        serve: `arms.serve_arms`.
+        shown: The target as findings name it, without secrets.
+        command: To measure it again.
+
+    Raises:
+        ConfigurationError: What is asked for cannot be measured here.
+        ProofError: An arm did not start, did not answer, or could not keep up.
+    """
+    began, clock = datetime.now(UTC), time.monotonic()
+    for hint in hints(target):
+        reporter.say(hint)
+    cases: list[Case] = []
+    verdicts: list[Verdict] = []
+    interrupted = False
+    for measured in _measure_all(target, wanted, reporter, serve, shown):
+        interrupted = measured.interrupted
+        if measured.case:
+            cases.append(measured.case)
+            verdicts += judge(measured.case, wanted.limits)
+    return Findings(
+        version=FORMAT,
+        offpath=version("offpath"),
+        began=began.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - clock, 1),
+        target=shown,
+        machine=describe_machine() | {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
+        command=command,
+        cases=tuple(cases),
+        verdicts=tuple(verdicts),
+        interrupted=interrupted,
+    )
+
+
+def expected_seconds(target: ProofTarget, wanted: Wanted) -> float:
+    """How long it will take, before anything is known about the machine."""
+    total = 0.0
+    for profile in wanted.profiles:
+        for _ in wanted.model_seconds:
+            rate = wanted.rate or _default_rate(target, profile)
+            lead_in = profile.lead_in if profile else 1.0
+            plan = plan_case(
+                wanted.amount, wanted.arms_for(target), rate=rate, connections=8, lead_in=lead_in, seed=wanted.seed
+            )
+            total += START_SECONDS + plan.seconds + 2 * lead_in  # hooks of the warm-up and of the waterfall
+    return total
+
+
+def _measure_all(
+    target: ProofTarget, wanted: Wanted, reporter: Reporter, serve: ServeArms, shown: str
+) -> Iterator[Measured]:
+    for profile in wanted.profiles:
+        for model_seconds in wanted.model_seconds:
+            try:
+                reporter.say(f"Starting {profile.name if profile else shown} ...")
+                started = serve(
+                    target,
+                    profile,
+                    arms=wanted.arms_for(target),
+                    model_seconds=model_seconds,
+                    delay=wanted.plant,
+                )
+                with started as arms:
+                    measured = _measure(arms, target, profile, model_seconds, wanted, reporter, shown)
+            except KeyboardInterrupt:
+                measured = Measured(None, interrupted=True)
+            yield measured
+            if measured.interrupted:
+                return
+
+
+def _measure(
+    arms: Arms,
+    target: ProofTarget,
+    profile: Profile | None,
+    model_seconds: float,
+    wanted: Wanted,
+    reporter: Reporter,
+    shown: str,
+) -> Measured:
+    own_model = _own_model(target)
+    plan, notes = _plan(arms, target, profile, model_seconds, wanted)
+    for note in notes:
+        reporter.say(note)
+    name = profile.name if profile else shown
+    reporter.say(
+        f"{name}: {plan.pairs} rounds of {len(plan.arms)} arms, {plan.block_seconds:.1f} s each, "
+        f"{plan.rate:g} requests a second on {plan.connections} connections; "
+        f"{plan.requests:,} requests an arm, about {spell_seconds(plan.seconds)}"
+    )
+    warm_up(arms, plan)
+    return measure(
+        arms,
+        plan,
+        reporter,
+        profile=name,
+        description=profile.description if profile else "the hooks of this service",
+        model_seconds=0.0 if own_model else model_seconds,
+        own_model=own_model,
+        limits=wanted.limits,
+        notes=notes,
+    )
+
+
+def _plan(
+    arms: Arms, target: ProofTarget, profile: Profile | None, model_seconds: float, wanted: Wanted
+) -> tuple[Plan, list[str]]:
+    """The plan of a case, from what the arms can answer and how long their hooks take."""
+    default = _default_rate(target, profile)
+    own_model = _own_model(target)
+    answer_seconds = OWN_MODEL_SECONDS if own_model else model_seconds
+    rate = wanted.rate or default
+    connections = wanted.connections or connections_for(rate, answer_seconds)
+    notes: list[str] = []
+    if not own_model:  # a burst of requests to somebody's service, or that somebody pays for, is not ours to send
+        rate, note = choose_rate(wanted.rate, default, capacity(arms, connections), connections)
+        notes += [note] if note else []
+    lead_in = profile.lead_in if profile else min(MOST_LEAD_IN, max(0.5, 1.1 * hook_seconds(arms["on"])))
+    if wanted.amount.quick:
+        lead_in = min(lead_in, QUICK[1])
+        if profile is None or lead_in < profile.lead_in:
+            notes.append("quick: a block is too short for its hooks to end while it is measured")
+    plan = plan_case(wanted.amount, tuple(arms), rate=rate, connections=connections, lead_in=lead_in, seed=wanted.seed)
+    return plan, notes
+
+
+def _default_rate(target: ProofTarget, profile: Profile | None) -> float:
+    if profile is not None:
+        return profile.rate
+    return PAID_RATE if _own_model(target) else APP_RATE
+
+
+def _own_model(target: ProofTarget) -> bool:
+    """Whether the models that answer are not ours."""
+    return isinstance(target, UrlTarget) or (isinstance(target, AppTarget) and target.real_model)
