@@ -26,7 +26,7 @@ BENCHMARKS = {
     "builtin_load": "a hundred runs a second with ten evaluators each: queue, booking, CPU (4 min; quick half)",
     "builtin_sums": "analytics and summaries of evaluations over the sums of a million runs (3 min; quick 2)",
     "evaluators": "how right the evaluators are on labelled rows, and how fast (2 min; quick half)",
-    "peers": "what one would pick instead: AgentOS, BackgroundTasks, a bare app; all figures (11 min; quick 2)",
+    "peers": "what one would pick instead: AgentOS, BackgroundTasks, a bare app; all figures (11 min; quick 3)",
     "memory": "what 10,000 queued jobs add to each process (2 min; quick half)",
 }
 SCRIPTS = {

@@ -55,7 +55,7 @@ def _burn(arm: Arm, ground: Ground) -> None:
     quiet = quantile([value for block in found["a"] for value in block], 0.5)
     p50 = quantile([value for block in found["b"] for value in block], 0.5)
     each = [quantile(block, 0.5) * 1e3 for block in found["b"]]
-    ground.board.add(BURN, arm.peer, p50 * 1e3, each, note=f"{quiet * 1e3:.2f} ms without such hooks")
+    ground.board.add(BURN, arm.peer, p50 * 1e3, each, note=f"{quiet * 1e3:,.2f} ms without such hooks")
 
 
 def _burning(arm: Arm, seconds: float, number: int, ground: Ground, *, hooks: bool) -> list[float]:
@@ -65,7 +65,7 @@ def _burning(arm: Arm, seconds: float, number: int, ground: Ground, *, hooks: bo
     result = open_loop(arm.service.address, requests, arrivals, connections=CONNECTIONS, lead_in=LEAD_IN).check()
     if hooks:
         due = -(-len(arrivals) // BURNING)
-        arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds / 2, within=60.0)
+        arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds / 4, within=60.0)
     return result.latencies
 
 
@@ -83,6 +83,6 @@ def _others(arm: Arm, ground: Ground, agent: str) -> None:
     due = runs * (len(GROUPS[FAULTS][agent]) - 1)
     for _ in range(runs):
         closed_loop(arm.service.address, [request_to(agent)], connections=1, count=1).check()
-    arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds / 2, within=60.0)
+    arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds / 4, within=60.0)
     ran = {(mark.hook, mark.run_id) for mark in arm.marks.since(before)}
     ground.board.add(agent, arm.peer, len(ran), of=due)

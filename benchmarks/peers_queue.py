@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from benchmarks.peers_rows import CONNECTIONS, DONE, PENDING, Ground
+from benchmarks.peers_rows import CONNECTIONS, DONE, IDLE, PENDING, Ground
 from benchmarks.peers_serving import Arm, request_to, serving, time_limit
 from benchmarks.targets.peer_hooks import PLAIN, QUEUE
 from offpath.proof.load import closed_loop
@@ -21,7 +21,7 @@ def measure(ground: Ground) -> None:
     for peer in ground.peers:
         if peer.hooks:
             with (
-                ground.board.guarded((PENDING, DONE), peer),
+                ground.board.guarded((IDLE, PENDING, DONE), peer),
                 serving(peer, QUEUE, ground.directory, ground.model_url) as arm,
                 time_limit(LIMIT),
                 ground.board.listening(),
@@ -43,7 +43,9 @@ def _measure(arm: Arm, ground: Ground) -> None:
     ended = arm.marks.wait(warm + count, quiet=15.0, within=120.0) - warm
     after = _settled(arm, ground.plan.settle_seconds)
     note = "" if ended == count else f"{count - ended} of them never ended"
-    ground.board.add(PENDING, arm.peer, (pending - before) / MB, note=f"{count} hooks; {before / MB:.0f} MB before")
+    processes = len(arm.service.processes())
+    ground.board.add(IDLE, arm.peer, before / MB, note=f"{processes} process{'es' if processes > 1 else ''}")
+    ground.board.add(PENDING, arm.peer, (pending - before) / MB)
     ground.board.add(DONE, arm.peer, (after - before) / MB, note=note)
 
 

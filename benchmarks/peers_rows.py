@@ -20,7 +20,7 @@ BURNING = 13
 """One request in so many has a hook that computes 200 ms: at RATE, three fifths of one core."""
 
 THROUGHPUT, CPU_TREE, CPU_SERVICE, P50, P99 = "throughput", "cpu", "cpu_service", "p50", "p99"
-LOST, PENDING, DONE = "lost", "memory_pending", "memory_done"
+LOST, IDLE, PENDING, DONE = "lost", "memory_idle", "memory_pending", "memory_done"
 FIVE, BURN, FAILING, HANGING = "five", "burn", "failing", "hanging"
 
 
@@ -65,13 +65,18 @@ ROWS = (
         "service, then a restart, and waiting until no hook ends any more.",
     ),
     RowText(
-        PENDING,
-        "Memory of {pending:,} pending hooks",
+        IDLE,
+        "Memory after {pending:,} runs without hooks",
         "MB",
-        "Proportional set size of all processes with that many hooks waiting for a file, above what it was after as "
-        "many runs without hooks.",
+        "Proportional set size of all processes: pages that several share are counted once.",
     ),
-    RowText(DONE, "Memory after they are done", "MB", "The same, 3 s after the last of these hooks has ended."),
+    RowText(
+        PENDING,
+        "Memory that {pending:,} pending hooks add",
+        "MB",
+        "What is added to that by as many runs, each with a hook that waits for a file.",
+    ),
+    RowText(DONE, "Memory still added when they are done", "MB", "The same, 3 s after the last hook has ended."),
     RowText(
         FIVE,
         "Five hooks of a second each: until the last has ended",
@@ -154,8 +159,9 @@ class Plan:
     """Of single runs and of pairs of blocks."""
     settle_seconds: float = 3.0
     """Before memory is read."""
-    quiet_seconds: float = 15.0
-    """How long no hook must have ended after a kill before the rest count as lost; without a kill half of it."""
+    quiet_seconds: float = 20.0
+    """How long no hook must have ended after a restart before the rest count as lost; hooks take up to 5 s of it, and a
+    worker has to start. Where nothing was killed, a quarter of it."""
     runs_killed: int = 50
     runs_broken: int = 10
 
@@ -168,7 +174,7 @@ QUICK = Plan(
     runs_pending=100,
     repetitions=1,
     settle_seconds=1.0,
-    quiet_seconds=8.0,
+    quiet_seconds=12.0,
 )
 
 
@@ -194,7 +200,7 @@ class Board:
     ) -> None:
         """Note a value; `among` are those of the single blocks, for their range."""
         low, high = (min(among), max(among)) if len(among) > 1 else (None, None)
-        cell = Cell(value, low, high, PREDICTED.get((row, peer.key)), of, note=note)
+        cell = Cell(value, low, high, self._predicted(row, peer), of, note=note)
         self.cells.setdefault(row, {})[peer.key] = cell
 
     def fail(self, rows: Sequence[str], peer: Peer, error: BaseException) -> None:
@@ -204,8 +210,14 @@ class Board:
         # The rest is the end of a log, with paths of this machine.
         first = why.splitlines()[0].rstrip(":")[:200]
         for row in rows:
-            predicted = PREDICTED.get((row, peer.key))
-            self.cells.setdefault(row, {}).setdefault(peer.key, Cell(predicted=predicted, failed=first))
+            failed = Cell(predicted=self._predicted(row, peer), failed=first)
+            self.cells.setdefault(row, {}).setdefault(peer.key, failed)
+
+    def _predicted(self, row: str, peer: Peer) -> Prediction | None:
+        """What was predicted, unless it was for another number of pending hooks."""
+        if row in (PENDING, DONE) and self.pending != FULL.runs_pending:
+            return None
+        return PREDICTED.get((row, peer.key))
 
     @contextmanager
     def guarded(self, rows: Sequence[str], peer: Peer) -> Iterator[None]:

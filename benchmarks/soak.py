@@ -57,8 +57,14 @@ async def _soaked(given: argparse.Namespace, seed: int) -> Outcome:
         told=lambda text: print(text, file=sys.stderr, flush=True),
     )
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, soak.stopping.set)
+
+    def heed() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, soak.stopping.set)
+
+    # Ctrl-C reaches the model and the judge as well, who are to answer to the end: they inherit that it is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    soak.started = heed
     return await soak.run()
 
 

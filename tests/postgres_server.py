@@ -178,6 +178,7 @@ class _Account:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            process_group=0,  # ctrl-C is for us: we end it
             **self._options,
         )
 

@@ -97,6 +97,8 @@ class AgentService:
         self._app_process: ServiceProcess | None = None
         self._app: FastAPI | None = None
         self._host: FastAPI | None = None
+        self.path = ""
+        """Where it is mounted in another app: "/ai"; "" if it is not."""
 
     @property
     def settings(self) -> Settings:
@@ -143,13 +145,20 @@ class AgentService:
     @contextmanager
     def configured(self, *, settings: Settings, db: Database) -> Iterator[None]:
         """Other settings, another database, and a new app for them, until the end of the block: for tests."""
-        before = self._settings, self._db, self._app, self._app_process, self._host
-        self._settings, self._db, self._app, self._app_process, self._host = settings, db, None, None, None
+        before = self._settings, self._db, self._app, self._app_process, self._host, self.path
+        self._settings, self._db, self._app, self._app_process, self._host, self.path = (
+            settings,
+            db,
+            None,
+            None,
+            None,
+            "",
+        )
         self._builtins = self._registry = None
         try:
             yield
         finally:
-            self._settings, self._db, self._app, self._app_process, self._host = before
+            self._settings, self._db, self._app, self._app_process, self._host, self.path = before
             self._builtins = self._registry = None
 
     @property
@@ -215,7 +224,7 @@ class AgentService:
         app.router.lifespan_context = lifespan
         silence_fastapi(served)
         app.mount(path, served)
-        self._host = app
+        self._host, self.path = app, path
         # By this `offpath check`, `serve` and `worker` find the service when they are given the app.
         app.state.offpath = self
 

@@ -143,7 +143,8 @@ def serve(
         from offpath.console import output
         from offpath.report import print_start
 
-        print_start(service, settings, f"http://{in_url(settings.host)}:{settings.port}", output())
+        url = f"http://{in_url(settings.host)}:{settings.port}{service.path}"
+        print_start(service, settings, url, output())
     serve_app(target, settings, host=host, port=port, reload=reload, workers=workers)
 
 

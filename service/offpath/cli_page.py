@@ -53,7 +53,7 @@ def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _section(name: str, command: Any) -> str:
     context = typer.Context(command, info_name=name)
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
     usage = " ".join([name, *(["[OPTIONS]"] if options else []), *(_argument(each) for each in arguments)])
     help_text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     lines = [f"\n## `{name}` {{#{_anchor(name)}}}\n\n{help_text}\n\n```text\n{usage}\n```\n"]

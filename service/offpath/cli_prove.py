@@ -51,19 +51,24 @@ def prove(
         int | None, typer.Option(min=30, metavar="N", help="Measured of each arm, in each case.")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=5, help="Time for each case, instead of --requests. Default: 110.")
+        float | None,
+        typer.Option(min=5, metavar="SECONDS", help="Time for each case, instead of --requests. Default: 110."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.1, help="Requests a second, on average. Default: what the arms can bear.")
+        float | None,
+        typer.Option(min=0.1, metavar="RATE", help="Requests a second, on average. Default: what the arms can bear."),
     ] = None,
     connections: Annotated[
-        int | None, typer.Option(min=1, max=512, help="Default: three times as many as are busy on average.")
+        int | None,
+        typer.Option(min=1, max=512, metavar="N", help="Default: three times as many as are busy on average."),
     ] = None,
-    pairs: Annotated[int | None, typer.Option(min=3, max=400, help="Rounds. Default: by the time there is.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=3, max=400, metavar="N", help="Rounds. Default: what there is time for.")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Three short rounds, to see how it works; resolves little.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of arrivals and orders.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of arrivals and orders.")] = 1,
     storage_arm: Annotated[
         bool, typer.Option("--storage-arm/--no-storage-arm", help="Measure what saving a run costs, too.")
     ] = True,
@@ -80,13 +85,16 @@ def prove(
         str | None,
         typer.Option(metavar="ID", help="Whom to ask: agent, team:ID or workflow:ID. Default: the first."),
     ] = None,
-    message: Annotated[str | None, typer.Option(help="What to ask.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="What to ask.")] = None,
     body: Annotated[str | None, typer.Option(metavar="JSON", help="Sent in place of a message.")] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME:VALUE", help="Sent with each request, such as a key; never shown.")
     ] = None,
     database_url: Annotated[
-        str | None, typer.Option("--database-url", help="Of MODULE:APP. Default: a temporary SQLite file for each arm.")
+        str | None,
+        typer.Option(
+            "--database-url", metavar="URL", help="Of MODULE:APP. Default: a temporary SQLite file for each arm."
+        ),
     ] = None,
     real_model: Annotated[
         bool, typer.Option("--real-model", help="Let MODULE:APP ask its own models, at their price.")
@@ -94,7 +102,10 @@ def prove(
     url_off: Annotated[str | None, typer.Option(metavar="URL", help="A running service without hooks.")] = None,
     url_on: Annotated[str | None, typer.Option(metavar="URL", help="The same one with hooks.")] = None,
     idle_seconds: Annotated[
-        float, typer.Option(min=0, help="URLs: wait so long for hooks to end where the service cannot be asked.")
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="URLs: wait so long for hooks to end where the service cannot be asked."
+        ),
     ] = 3.0,
     plant: Annotated[float, typer.Option(min=0, hidden=True, help="Slow answers with hooks on by this share.")] = 0.0,
 ) -> None:

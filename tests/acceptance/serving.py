@@ -276,7 +276,7 @@ def role(process: psutil.Process) -> Role:
         if "offpath.worker.zygote" in line:
             parent = process.parent()
             return "executor" if parent is not None and "offpath.worker.zygote" in parent.cmdline() else "zygote"
-        if "offpath.worker" in line or "worker" in line[2:3]:
+        if "offpath.worker" in line or "worker" in line[2:4]:
             return "worker"
         if "offpath.offline" in line or any("resource_tracker" in argument for argument in line):
             return "other"

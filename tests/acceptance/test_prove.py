@@ -24,7 +24,7 @@ def prove(directory: Path, *options: str) -> tuple[int, str, Findings]:
     found = directory / "found.json"
     command = [console_script("offpath"), "prove", *OPTIONS, "--json", str(found), *options]
     marked = {**os.environ, "ACCEPTANCE_FAMILY": str(directory)}
-    ended = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=110, env=marked)
+    ended = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=220, env=marked)
     output = ended.stdout + ended.stderr
     assert found.exists(), output
     assert _left(str(directory)) == []
@@ -44,6 +44,7 @@ def _left(family: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_planted_slowdown_is_caught_and_none_is_seen_where_there_is_none(tmp_path: Path) -> None:
     code, output, findings = prove(
         tmp_path, "--assert-p50", "1.15", "--plant", "0.5", "--html", str(tmp_path / "found.html")

@@ -191,7 +191,10 @@ def test_all_processes_end_when_whoever_started_them_is_killed(tmp_path: Path) -
             """
         )
     )
-    with subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stdout=subprocess.PIPE) as starter:
+    # Nobody is left to remove its directory.
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as starter:
         try:
             assert starter.stdout is not None
             assert starter.stdout.readline() == b"ready\n"

@@ -17,7 +17,7 @@ import typer
 
 from acceptance.serving import Service, console_script, eventually, free_port
 from docs.blocks import Command
-from docs.table import REPLACED, rule_for
+from docs.table import MOUNTED, REPLACED, rule_for
 from offpath.cli import app
 
 HOST: Final = "127.0.0.1:7777"
@@ -47,10 +47,13 @@ class PageShell:
         self.services: list[Service] = []
         self.shown = ""
         """What the commands since the last look have printed."""
+        self._look: str | None = None
+        """The last of them, if it only looks: what it looks at may take a moment."""
         self._run_id: str | None = None
         self._replaced = [(old, new.format(receiver=receiver_url)) for old, new in REPLACED.get(page, ())]
         self._home = directory / ".home"
         self._home.mkdir()
+        self._state = self._home / "environment"
         self.environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self._home),
@@ -90,13 +93,16 @@ class PageShell:
     def expect(self, where: str, output: str) -> None:
         """What a block shows as output was printed by the commands before it, or is printed by what they started."""
         expected = output_pattern(self._here(output))
+        before = self.shown
 
         def printed() -> bool:
+            if self._look is not None and not expected.search(self.shown):
+                self.shown = before + self._bash(self._look).stdout
             logs = "\n".join(service.log.read_text(errors="replace") for service in self.services)
             return any(expected.search(text) for text in (self.shown, laid_out(self.shown), logs))
 
         try:
-            eventually(printed, "the output", within=20 if self.services else 0.01, every=0.1)
+            eventually(printed, "the output", within=40 if self.services else 0.01, every=0.3)
         except AssertionError:
             said = self.shown + "".join(f"\n--- {service.log_end()}" for service in self.services)
             raise AssertionError(f"{where}: shows\n{output}\nand this was said:\n{said}") from None
@@ -111,9 +117,22 @@ class PageShell:
         text = self._here(command.text)
         if text.startswith("curl "):
             text = "curl --silent --show-error --fail-with-body --max-time 30 " + text.removeprefix("curl ")
-        state = self._home / "environment"
-        script = f"set -a -o pipefail\n{text}\nstatus=$?\nenv --null > {shlex.quote(str(state))}\nexit $status\n"
-        done = subprocess.run(
+        done = self._bash(text)
+        assert done.returncode == 0, f"ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        for entry in filter(None, self._state.read_text().split("\0")):
+            name, _, value = entry.partition("=")
+            if _ASSIGNMENT.match(entry) and name not in {"PWD", "OLDPWD", "SHLVL", "_"}:
+                self.environment[name] = value
+        self.shown += done.stdout + done.stderr
+        self._look = text if text.startswith("curl ") and not re.search(r" -(F|d|X) ", text) else None
+        self._note(done.stdout)
+        if command.output.strip():
+            self.expect(command.where, command.output)
+
+    def _bash(self, text: str) -> subprocess.CompletedProcess[str]:
+        script = f"set -a -o pipefail\n{text}\nstatus=$?\nenv --null > {shlex.quote(str(self._state))}\nexit $status\n"
+        return subprocess.run(
             ["bash", "-c", script],
             cwd=self.directory,
             env=self.environment,
@@ -122,16 +141,6 @@ class PageShell:
             timeout=60,
             stdin=subprocess.DEVNULL,
         )
-        assert done.returncode == 0, f"ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        for entry in filter(None, state.read_text().split("\0")):
-            name, _, value = entry.partition("=")
-            if _ASSIGNMENT.match(entry) and name not in {"PWD", "OLDPWD", "SHLVL", "_"}:
-                self.environment[name] = value
-        self.shown += done.stdout + done.stderr
-        self._note(done.stdout)
-        if command.output.strip():
-            self.expect(command.where, command.output)
 
     def _serve(self, command: Command) -> None:
         words = shlex.split(self._here(command.text), comments=True)
@@ -156,7 +165,7 @@ class PageShell:
             environment={**dict.fromkeys(os.environ), "OFFPATH_DATABASE_URL": None, **environment},
         )
         service.port, service.url = self.port, self.url
-        service.http.base_url = httpx.URL(self.url)
+        service.http.base_url = httpx.URL(self.url + MOUNTED.get(self.page, ""))
         self.services.append(service)
         service.start(ready=False)
         if worker:
@@ -164,7 +173,8 @@ class PageShell:
             with asked:
                 eventually(lambda: _answers(asked), f"the worker is ready: {service.log_end()}", within=60)
         else:
-            service.wait_ready(worker=environment.get("OFFPATH_WORKER") != "external")
+            # Hooks may still wait for the worker: what they do is waited for where a page shows it.
+            service.wait_ready(worker=False)
         if command.output.strip():
             self.expect(command.where, command.output)
 

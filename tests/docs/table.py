@@ -55,11 +55,18 @@ RULES: Final = (
     Rule(r"psql |pg_dump |pg_restore |pg_basebackup |crontab ", "skip", "there is no server at that address"),
     Rule(_ASSIGNED + r"offpath (serve|worker) ", "parse", "there is no PostgreSQL here; tests/acceptance has one",
          r"many-machines"),
+    Rule(r"make demo\b|curl \S*/agents/assistant/", "skip", "docs/first-ten-minutes.md runs the same",
+         r"README|index"),
+    Rule(r"curl .*/analytics", "skip", "tests/unit/posthooks/analytics/test_analytics_page.py asks the same",
+         r"how-to/analytics"),
     # -- checked, or read by the command line, and no more --
     Rule(_ASSIGNED + r"offpath (serve|worker) ", "check", "tests/acceptance/test_external_worker.py runs them",
          r"how-to/telemetry"),
     Rule(_ASSIGNED + r"offpath serve ", "check", "tests/acceptance/test_notifications.py runs it",
          r"how-to/notifications"),
+    Rule(_ASSIGNED + r"offpath serve ", "check", "tests/acceptance/test_builtin_demo.py has analytics on",
+         r"how-to/analytics"),
+    Rule(r"offpath export ", "parse", "nothing was served; test_analytics_page.py exports", r"how-to/analytics"),
     Rule(r"offpath hooks dead", "parse", "nothing was served; tests/unit/cli tries it", r"how-to/notifications"),
     Rule(r"offpath hooks (retry|resume) ", "parse", "there is no such job; tests/unit/cli tries it"),
     Rule(r"offpath db upgrade --database-url postgresql:", "parse", "there is no server at that address"),
@@ -68,7 +75,7 @@ RULES: Final = (
     Rule(_ASSIGNED + r"offpath (serve|demo)\b", "serve", ""),
     Rule(r"make demo\b", "serve", ""),
     Rule(_ASSIGNED + r"offpath worker\b", "serve", ""),
-    Rule(_ASSIGNED + r"(offpath|curl|python|pytest|promtool|sqlite3|cat|echo|ls|cp|mv|printf) ", "run", ""),
+    Rule(_ASSIGNED + r"(offpath|curl|python|pytest|promtool|sqlite3|cat|echo|ls|cp|mv|printf|if) ", "run", ""),
     Rule(r"offpath$|offpath evaluators\b", "run", ""),
     Rule(r"(export )?[A-Z_]+=", "run", ""),
     Rule(r"(export|unset) ", "run", ""),
@@ -87,6 +94,7 @@ GENERATED: Final = re.compile(r"docs/reference/(settings|cli|http|evaluators|tel
 GIVEN: Final[Mapping[str, tuple[str, ...]]] = {
     "README.md": ("answers.jsonl",),
     "docs/how-to/own-evaluator.md": ("rows.jsonl", "shop.py"),
+    "docs/how-to/production.md": ("shop.py",),
     "docs/how-to/testing.md": ("answers.jsonl",),
     "docs/how-to/analytics.md": ("shop.py",),
     "docs/how-to/evaluations.md": ("shop.py",),
@@ -109,3 +117,6 @@ REPLACED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     ),
 }
 """What stands on a page for something that tests have elsewhere; in commands, and in the output that is expected."""
+
+MOUNTED: Final[Mapping[str, str]] = {"docs/how-to/existing-app.md": "/ai"}
+"""Below which path of the app a page's service is."""

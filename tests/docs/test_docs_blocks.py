@@ -117,6 +117,7 @@ def test_code_stands_in_fences(page: str) -> None:
         assert in_list or not line.startswith("    "), f"{page}:{number}: put code into a fenced block"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", [page for page in pages() if runs(page)])
 def test_page_works(
     page: str, tmp_path: Path, model: OfflineProcess, receiver: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from fastapi import FastAPI, Request
 from offpath import Agent, AgentService, SqliteDb
 from offpath.errors import ConfigurationError
 from offpath.settings import Settings
-from offpath.testing import FakeModel
+from offpath.testing import FakeModel, tool_call
 from offpath.worker.target import load_target
 
 RUNS = "/ai/agents/support/runs"
@@ -108,6 +109,7 @@ async def test_the_apps_own_lifespan_is_around_the_services(tmp_path: Path) -> N
     app.add_api_route("/pool", pool)
     service = a_service(tmp_path, lifespan=ours)
     service.mount_on(app)
+    assert service.path == "/offpath"
     # As a server does it, which keeps what the lifespan yields for the requests.
     async with app.router.lifespan_context(app) as state:
         assert state == {"pool": "open"}
@@ -117,6 +119,36 @@ async def test_the_apps_own_lifespan_is_around_the_services(tmp_path: Path) -> N
         "service closes, ok",
         "app closes, service closed",
     ]
+
+
+async def test_a_run_that_is_under_way_at_the_end_still_has_what_the_app_opened(tmp_path: Path) -> None:
+    is_open, asked, found = False, asyncio.Event(), []
+
+    async def look_up() -> str:
+        """Look into the app's pool."""
+        asked.set()
+        await asyncio.sleep(0.2)
+        found.append(is_open)
+        return "found"
+
+    @asynccontextmanager
+    async def theirs(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal is_open
+        is_open = True
+        yield
+        is_open = False
+
+    app = FastAPI(lifespan=theirs)
+    agent = Agent(id="support", model=FakeModel([tool_call("look_up"), "Here it is."]), tools=[look_up])
+    service = AgentService(agents=[agent], db=SqliteDb(tmp_path / "mounted.db"), settings=Settings(worker="thread"))
+    service.mount_on(app, "/ai")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:7777", timeout=20) as client:
+        async with app.router.lifespan_context(app):
+            run = asyncio.create_task(client.post(RUNS, data=MESSAGE))
+            await asked.wait()
+        assert (await run).json()["content"] == "Here it is."
+    assert found == [True]
 
 
 async def test_it_can_be_started_again(tmp_path: Path) -> None:

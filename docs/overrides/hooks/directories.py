@@ -23,8 +23,10 @@ def _listed(entry: Any, docs: Path) -> Any:
     return _pages(entry, docs) if entry.endswith("/") else entry
 
 
-def _pages(directory: str, docs: Path) -> list[str]:
+def _pages(directory: str, docs: Path) -> list[Any]:
     pages = sorted((docs / directory).glob("*.md"), key=lambda page: (page.name != "README.md", page.name))
     if not pages:
         raise PluginError(f"mkdocs.yml: nav names {directory}, and there are no pages in {docs / directory}")
-    return [directory + page.name for page in pages]
+    names = [directory + page.name for page in pages]
+    # The others in a list of their own, which is closed until somebody opens it: there may be many.
+    return [names[0], {"One by one": names[1:]}] if pages[0].name == "README.md" else names

@@ -12,6 +12,11 @@ from offpath.dashboards.recording_evaluation import (
     RATE,
     RATE_BEFORE,
     RATE_ERROR,
+    SCORE,
+    SCORE_BEFORE,
+    SCORE_ERROR,
+    SCORED,
+    SCORED_BEFORE,
     WANTED,
 )
 from offpath.dashboards.rule import AlertRule
@@ -43,6 +48,19 @@ def evaluation_alerts() -> tuple[AlertRule, ...]:
             f"{PERCENT} of the evaluations of {agent} by {evaluation} ({shown(names.SUBJECT)}) passed in the last "
             "hour, over 10 points fewer than in the day before, and more than chance explains.",
             lasting="10m",
+        ),
+        AlertRule(
+            "OffpathPassRateDrop",
+            f"{SCORE} < {SCORE_BEFORE} - 0.1\n"
+            f"and {SCORE} < {SCORE_BEFORE} - {STANDARD_ERRORS} * {SCORE_ERROR}\n"
+            f"and {SCORED} >= {FEWEST_JUDGED}\n"
+            f"and {SCORED_BEFORE} >= {FEWEST_JUDGED_BEFORE}",
+            "warning",
+            f"Scores of {agent} by {evaluation} are lower.",
+            f"{PERCENT} is the mean score of {agent} by {evaluation} ({shown(names.SUBJECT)}), which has no threshold, "
+            "in the last hour: over 10 points less than in the day before, and more than chance explains.",
+            lasting="10m",
+            labels=(("of", "scores"),),
         ),
         AlertRule(
             "OffpathCoverageDrop",

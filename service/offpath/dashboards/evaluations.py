@@ -138,8 +138,9 @@ _QUALITY: Final = Row(
     (
         Panel(
             "Pass rates of the last 24 hours",
-            "Who passes, and how sure is that? Weighted share of the runs that pass. It would lie between low and high "
-            "whatever the runs without a score had got, with 95 % confidence. Coverage is the share that has a score.",
+            "Who passes, and how sure is that? Weighted share of the runs that pass, or their mean score where the "
+            "evaluator has no threshold. It would lie between low and high whatever the runs without a score had got, "
+            "with 95 % confidence. Coverage is the share that has a score.",
             (
                 Target(_bound("estimate"), "Pass rate", thresholds=RATE_LIMITS, base="red"),
                 Target(_bound("low"), "Low"),
@@ -152,11 +153,12 @@ _QUALITY: Final = Row(
             12,
             9,
             columns=((EVALUATION_NAME, "Evaluator"), (AGENT_NAME, "Agent"), *DEPLOYMENT_COLUMNS),
+            sort=("Pass rate", "up"),
         ),
         Panel(
             "Pass rate with its interval",
-            "Does quality hold? The line is the weighted share of the last 24 hours' runs that pass, its bounds are "
-            "dashed. Choose one evaluator and agent above to see one band.",
+            "Does quality hold? The line is the weighted share of the last 24 hours' runs that pass, or their mean "
+            "score, its bounds are dashed. Choose one evaluator and agent above to see one band.",
             (
                 Target(_bound("estimate"), f"{_WHOSE} {DEPLOYMENT_LEGEND}"),
                 Target(_bound("low"), f"{_WHOSE} low {DEPLOYMENT_LEGEND}", color="text", dashed=True),
@@ -195,7 +197,7 @@ _QUALITY: Final = Row(
         Panel(
             "Share that passes, by subject",
             "Is it what users send, what they get, or how tools are used? Of the results that pass or fail in each "
-            "interval; not weighted.",
+            "interval; those of evaluators without a threshold do neither. Not weighted.",
             (
                 Target(
                     share(
@@ -316,6 +318,7 @@ EVALUATIONS: Final = Dashboard(
         Variable.of(
             "evaluator", "Evaluator", Series.of("offpath.evaluation.skipped").selector("_total"), EVALUATION_NAME
         ),
+        # Shown at 0 for every evaluator and agent from the start, unlike the results.
         Variable.of("subject", "Subject", Series.of("offpath.evaluation.score").selector("_count"), SUBJECT),
         Variable.of("agent", "Agent", Series.of("offpath.evaluation.score").selector("_count"), AGENT_NAME),
     ),

@@ -316,7 +316,8 @@ def _timeseries_options(panel: Panel) -> dict[str, Any]:
 
 
 def _table_options(panel: Panel) -> dict[str, Any]:
-    return {"cellHeight": "sm", "footer": {"show": False}, "showHeader": True, "sortBy": []}
+    by = [] if panel.sort is None else [{"desc": panel.sort[1] == "down", "displayName": panel.sort[0]}]
+    return {"cellHeight": "sm", "footer": {"show": False}, "showHeader": True, "sortBy": by}
 
 
 def _heatmap_options(panel: Panel) -> dict[str, Any]:

@@ -141,6 +141,7 @@ _KEEPING_UP: Final = Row(
             24,
             8,
             columns=((HOOK, "Hook"), *DEPLOYMENT_COLUMNS),
+            sort=("Oldest", "down"),
         ),
         Panel(
             "Age of the oldest job, by hook",

@@ -278,8 +278,8 @@ _OTHERS: Final = Row(
             stacked=True,
         ),
         Panel(
-            "Hooks' calls per minute, by model",
-            "How much do hooks ask models? Calls that hooks make through a model of offpath.",
+            "Judges' and hooks' calls per minute, by model",
+            "How much do they ask models? Judges, and hooks that ask through a model of offpath.",
             (Target(per_minute(_HOOKS_CALLS.count_rate(PURPOSE, REQUEST_MODEL)), legend(PURPOSE, REQUEST_MODEL)),),
             "short",
             no_data.HOOK_CALLS,
@@ -287,8 +287,8 @@ _OTHERS: Final = Row(
             stacked=True,
         ),
         Panel(
-            "Time of a hook's call, p95, by model",
-            "Are models fast for hooks?",
+            "Time of a judge's or hook's call, p95, by model",
+            "Are models fast for them? Nobody's answer waits for these calls.",
             (Target(_HOOKS_CALLS.quantile(0.95, PURPOSE, REQUEST_MODEL), legend(PURPOSE, REQUEST_MODEL), True),),
             "s",
             no_data.HOOK_CALLS,

@@ -73,6 +73,8 @@ class Panel:
     """Of series, by their names in the legend."""
     columns: tuple[tuple[Attribute | str, str], ...] = ()
     """Of a table: labels, and the titles of their columns, in order; those of its targets come after them."""
+    sort: tuple[str, Literal["down", "up"]] | None = None
+    """Of a table: the title of the column by which its rows are sorted, the largest or the smallest first."""
     values: bool = True
     """Whether a table shows what its targets give, besides the labels."""
     names: bool = False

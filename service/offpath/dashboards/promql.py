@@ -147,7 +147,7 @@ class Series:
         found = self._selector("_count" if self.metric.kind == "histogram" else "_total")
         scope = tuple(each for each in self.matchers if each in DASHBOARD_SCOPE)
         page = Series(metric(ON_EVERY_PAGE), scope).selector("_total")
-        return self._aggregated("sum", by, f"{new(found, page, window)} or increase({found}[{window}])")
+        return self._aggregated("sum", by, f"{_in_one_line(new(found, page, window))} or increase({found}[{window}])")
 
     def count_rate(self, *by: Attribute, window: str = RATE_INTERVAL) -> str:
         """How often a histogram was recorded in a second."""
@@ -242,8 +242,8 @@ def per_hour(per_second: str) -> str:
     return f"3600 * {per_second}"
 
 
-def new(found: str, page: str, window: str, *, line: str = " ") -> str:
-    """Those of some series that began within the window, while their page was there.
+def new(found: str, page: str, window: str) -> str:
+    """Those of some series that began within the window, while their page was there; in several lines.
 
     Both have a sample of each scrape, so a series with fewer of them than its page began later. A page of which
     Prometheus sees nothing for a while, or that it sees for the first time, has as many as its series.
@@ -251,11 +251,18 @@ def new(found: str, page: str, window: str, *, line: str = " ") -> str:
     Args:
         found: A selector.
         page: A selector of series that the page has from its first moment on.
-        line: What is between the parts: a space, or a new line and some.
+        window: `5m`.
     """
-    there = f"max by ({', '.join(TARGET)}) (count_over_time({page}[{window}]))"
-    fewer = f"count_over_time({found}[{window}]) < on ({', '.join(TARGET)}) group_left () {there}"
-    return f"({found} unless {found} offset {window}){line}and ({fewer})"
+    one = ", ".join(TARGET)
+    return (
+        f"(\n  {found}\n  unless\n  {found} offset {window}\n)\n"
+        f"and (\n  count_over_time({found}[{window}])\n"
+        f"  < on ({one}) group_left ()\n  max by ({one}) (count_over_time({page}[{window}]))\n)"
+    )
+
+
+def _in_one_line(expression: str) -> str:
+    return re.sub(r"\n *", " ", expression).replace("( ", "(").replace(" )", ")")
 
 
 def added(gauge: str, *by: Attribute) -> str:

@@ -15,6 +15,11 @@ JUDGED_BEFORE: Final = "offpath:evaluations_judged_before:increase1d"
 PASSED_BEFORE: Final = "offpath:evaluations_passed_before:increase1d"
 RATE_BEFORE: Final = "offpath:evaluations_passed_before:ratio_1d"
 RATE_ERROR: Final = "offpath:evaluations_passed:standard_error"
+SCORED: Final = "offpath:evaluations_scored:increase1h"
+SCORE: Final = "offpath:evaluations_score:mean_1h"
+SCORED_BEFORE: Final = "offpath:evaluations_scored_before:increase1d"
+SCORE_BEFORE: Final = "offpath:evaluations_score_before:mean_1d"
+SCORE_ERROR: Final = "offpath:evaluations_score:standard_error"
 WANTED: Final = "offpath:evaluations_wanted:increase1h"
 MISSING: Final = "offpath:evaluations_missing:increase1h"
 MISSING_SHARE: Final = "offpath:evaluations_missing:ratio_1h"
@@ -42,7 +47,6 @@ def pass_rules() -> tuple[RecordingRule, ...]:
         .where(names.PASSED, "true")
         .selector("_total")
     )
-    both = f"(({PASSED} + {PASSED_BEFORE}) / ({JUDGED} + {JUDGED_BEFORE}))"
     return (
         RecordingRule(JUDGED, total(grown(judged, "1h"), *_FACET), "Evaluations that passed or did not, last hour."),
         RecordingRule(PASSED, f"{total(grown(passed, '1h'), *_FACET)}\nor\n0 * {JUDGED}", "Those of them that passed."),
@@ -58,10 +62,46 @@ def pass_rules() -> tuple[RecordingRule, ...]:
         RecordingRule(RATE_BEFORE, f"{PASSED_BEFORE} / {JUDGED_BEFORE}", "The share that passed before."),
         RecordingRule(
             RATE_ERROR,
-            f"sqrt(\n  {both} * (1 - {both})\n  * (1 / {JUDGED} + 1 / {JUDGED_BEFORE})\n)",
+            _error(f"({PASSED} + {PASSED_BEFORE})", JUDGED, JUDGED_BEFORE),
             "The standard error of the difference between the two shares if nothing has changed.",
         ),
     )
+
+
+def score_rules() -> tuple[RecordingRule, ...]:
+    """The mean score of evaluators whose results neither pass nor fail, since they have no threshold."""
+    scores = series("offpath.evaluation.score").where(names.SUBJECT, "output", "tools")
+    count, of_all = scores.selector("_count"), scores.selector("_sum")
+    return (
+        RecordingRule(
+            SCORED,
+            f"{total(grown(count, '1h'), *_FACET)}\nunless {JUDGED} > 0",
+            "Scores of the last hour, by evaluators whose results neither pass nor fail.",
+        ),
+        RecordingRule(SCORE, f"{total(grown(of_all, '1h'), *_FACET)}\n/ ({SCORED} > 0)", "Their mean."),
+        RecordingRule(
+            SCORED_BEFORE,
+            f"{total(f'increase({count}[1d] offset 1h)', *_FACET)}\nunless {JUDGED_BEFORE} > 0",
+            "The same in the day before that hour.",
+        ),
+        RecordingRule(
+            SCORE_BEFORE,
+            f"{total(f'increase({of_all}[1d] offset 1h)', *_FACET)}\n/ ({SCORED_BEFORE} > 0)",
+            "Their mean.",
+        ),
+        RecordingRule(
+            SCORE_ERROR,
+            # Scores from 0 to 1 spread at most as far as zeros and ones with their mean do.
+            _error(f"({SCORE} * {SCORED} + {SCORE_BEFORE} * {SCORED_BEFORE})", SCORED, SCORED_BEFORE),
+            "The standard error of the difference between the two means if nothing has changed, at most.",
+        ),
+    )
+
+
+def _error(both: str, count: str, count_before: str) -> str:
+    share = f"({both} / ({count} + {count_before}))"
+    # Rounding must not make the product negative where all are 0 or 1.
+    return f"sqrt(\n  clamp_min({share} * (1 - {share}), 0)\n  * (1 / {count} + 1 / {count_before})\n)"
 
 
 def coverage_rules() -> tuple[RecordingRule, ...]:

@@ -35,7 +35,9 @@ class LatencyObjective:
             raise ConfigurationError(f"the share of fast answers is {self.share:g}; it must lie between 0 and 1")
         if self.seconds not in names.HTTP_SECONDS:
             bounds = ", ".join(f"{bound:g}" for bound in names.HTTP_SECONDS)
-            raise ConfigurationError(f"no bucket ends at {self.seconds:g} s; take one of {bounds}")
+            raise ConfigurationError(
+                f"a latency objective of {self.seconds:g} s: no bucket ends at {self.seconds:g} s; take one of {bounds}"
+            )
 
 
 def run_rules() -> tuple[RecordingRule, ...]:

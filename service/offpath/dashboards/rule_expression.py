@@ -36,7 +36,7 @@ def grown(selector: str, window: str) -> str:
     zero could be recorded for a label that nobody knew, has grown by 0 for it. Here a series that began within the
     window, while its page was there, has grown by what it is.
     """
-    return f"{new(selector, SHOWN_BY_ALL, window, line=chr(10))}\nor\nincrease({selector}[{window}])"
+    return f"{new(selector, SHOWN_BY_ALL, window)}\nor\nincrease({selector}[{window}])"
 
 
 def total(expression: str, *attributes: Attribute) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from offpath.dashboards.alerts_evaluation import cost_alerts, evaluation_alerts
 from offpath.dashboards.alerts_hooks import hook_alerts, notification_alerts, worker_alerts
 from offpath.dashboards.alerts_service import latency_alerts, service_alerts, telemetry_alerts
-from offpath.dashboards.recording_evaluation import coverage_rules, pass_rules
+from offpath.dashboards.recording_evaluation import coverage_rules, pass_rules, score_rules
 from offpath.dashboards.recording_hooks import hook_rules
 from offpath.dashboards.recording_service import LatencyObjective, answer_rules, run_rules
 from offpath.dashboards.rule import RUNBOOKS, AlertRule, RuleGroup, rules_yaml
@@ -43,7 +43,11 @@ def groups(options: RuleOptions = DEFAULT) -> tuple[RuleGroup, ...]:
         RuleGroup("offpath-service", (*run_rules(), *service_alerts())),
         RuleGroup("offpath-latency", (*answer_rules(objective), *latency_alerts()), interval="1m"),
         RuleGroup("offpath-hooks", (*hook_rules(), *hook_alerts(), *worker_alerts(), *notification_alerts())),
-        RuleGroup("offpath-evaluations", (*pass_rules(), *coverage_rules(), *evaluation_alerts()), interval="1m"),
+        RuleGroup(
+            "offpath-evaluations",
+            (*pass_rules(), *score_rules(), *coverage_rules(), *evaluation_alerts()),
+            interval="1m",
+        ),
         RuleGroup("offpath-cost", cost_alerts()),
         RuleGroup("offpath-telemetry", telemetry_alerts()),
     )

@@ -38,6 +38,8 @@ class ServedArm:
     """Sent with every other request, too."""
     idle_seconds: float = 3.0
     """How long `await_idle` waits for a service that cannot be asked."""
+    failed_before: int = 0
+    """Jobs that had failed before this experiment, if the service or its database is older."""
     _timed: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
     """When each run of `run_once` was requested, and how long its answer took, by run id."""
 
@@ -83,7 +85,7 @@ class ServedArm:
         """Wait until no hook waits or runs.
 
         Returns:
-            How many jobs have failed at their last attempt since the service has its database.
+            How many jobs have failed at their last attempt since the experiment began.
 
         Raises:
             ProofError: Some wait or run after `within` seconds, or the service did not answer.
@@ -93,17 +95,29 @@ class ServedArm:
             return 0
         deadline = time.monotonic() + within
         while True:
-            queues = {hook["id"]: hook["queue"] for hook in self._get("/hooks") if "queue" in hook}
+            queues = self._queues()
             busy = {hook_id: queue for hook_id, queue in queues.items() if _unfinished(queue)}
             if not busy:
-                return sum(int(queue["dead"]) for queue in queues.values())
+                return max(0, _dead(queues) - self.failed_before)
             if time.monotonic() > deadline:
                 counts = ", ".join(f"{_unfinished(queue)} of {hook_id}" for hook_id, queue in sorted(busy.items()))
                 raise ProofError(
-                    f"hooks of {self._place()} have not ended after {within:g} s: {counts}. Use a lower rate, or hooks "
-                    f"that retry sooner"
+                    f"hooks of {self._place()} have not ended after {within:g} s: {counts}. Use a lower rate, hooks "
+                    f"that retry sooner, or a service that nobody else uses meanwhile"
                 )
             time.sleep(POLL_SECONDS)
+
+    def failed(self) -> int:
+        """How many jobs have failed at their last attempt, of all that the service's database holds.
+
+        Raises:
+            ProofError: The service did not answer.
+        """
+        return 0 if self.prefix is None else _dead(self._queues())
+
+    def _queues(self) -> dict[str, dict[str, Any]]:
+        """The queues of all background hooks, by the hook's id."""
+        return {hook["id"]: hook["queue"] for hook in self._get("/hooks") if "queue" in hook}
 
     def _get(self, path: str) -> Any:
         try:
@@ -128,6 +142,10 @@ class ServedArm:
 
 def _unfinished(queue: Mapping[str, Any]) -> int:
     return int(queue["ready"]) + int(queue["scheduled"]) + int(queue["running"])
+
+
+def _dead(queues: Mapping[str, Mapping[str, Any]]) -> int:
+    return sum(int(queue["dead"]) for queue in queues.values())
 
 
 def _run_id(body: bytes) -> str:

@@ -20,17 +20,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from offpath.errors import ConfigurationError
-from offpath.offline import OfflineOptions, OfflineProcess, offline_model_process
+from offpath.offline import OfflineProcess
 from offpath.proof.arm import ServedArm as ServedArm
 from offpath.proof.errors import ProofError
 from offpath.proof.findings import ArmName
+from offpath.proof.model import offline_model
 from offpath.proof.processes import free_port, import_path, log_end, python, started
 from offpath.proof.profiles import Profile
 from offpath.proof.run_request import Place, first_component, run_path, run_request
@@ -38,7 +39,7 @@ from offpath.proof.served import About, ServedArmName
 from offpath.proof.target import AppTarget, DemoTarget, ProofTarget, UrlTarget
 from offpath.telemetry.logs import Secrets
 
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 120.0
 DRAIN_SECONDS: Final = "2"
 """OFFPATH_DRAIN_TIMEOUT of what is started: nobody needs the hooks that run when all is measured."""
 _SERVED_AS: Final[Mapping[ArmName, ServedArmName]] = {
@@ -83,7 +84,7 @@ def serve_arms(
 
     Raises:
         ConfigurationError: The target, the profile and the arms do not go together.
-        ProofError: A service did not start; with the end of its log, without secrets.
+        ProofError: A service has no background hooks, or did not start; then with the end of its log, without secrets.
     """
     if isinstance(target, DemoTarget) != (profile is not None):
         raise ConfigurationError("hook profiles are those of the demo: name one with it, and none with another target")
@@ -94,11 +95,9 @@ def serve_arms(
         return
     with ExitStack() as up:
         directory = Path(up.enter_context(tempfile.TemporaryDirectory(prefix="offpath-prove-")))
-        # Requests are not recorded: nobody asks for them, and there are many.
-        options = OfflineOptions(recorded_requests=0, latency=model_seconds)
-        model = up.enter_context(offline_model_process(options))
+        model = up.enter_context(offline_model(_subdirectory(directory, "model"), latency=model_seconds))
         judged = isinstance(target, AppTarget) or (profile is not None and profile.judged)
-        judge = up.enter_context(offline_model_process(OfflineOptions(recorded_requests=0))) if judged else None
+        judge = up.enter_context(offline_model(_subdirectory(directory, "judge"))) if judged else None
         variables = _variables(target, profile, model, judge)
         begun = [_start(up, name, target, profile, variables, directory, delay) for name in arms]
         up.callback(_ask_to_end, begun)
@@ -123,10 +122,8 @@ def _running_arms(target: UrlTarget, arms: Sequence[ArmName]) -> dict[ArmName, S
             idle_seconds=target.idle_seconds,
         )
         if arm.prefix is not None and not _tells_of_hooks(arm):
-            arm = ServedArm(
-                name, arm.address, arm.request, prefix=None, headers=arm.headers, idle_seconds=arm.idle_seconds
-            )
-        found[name] = arm
+            arm = replace(arm, prefix=None)
+        found[name] = replace(arm, failed_before=arm.failed())
     return found
 
 
@@ -171,8 +168,7 @@ def _start(
     directory: Path,
     delay: float,
 ) -> _Started:
-    place = directory / name.replace(" ", "-")
-    place.mkdir()
+    place = _subdirectory(directory, name.replace(" ", "-"))
     port, log, about = free_port(), place / "service.log", place / "about.json"
     app = target.target if isinstance(target, AppTarget) else profile.target if profile is not None else ""
     named = target.database_url if isinstance(target, AppTarget) else None
@@ -190,6 +186,12 @@ def _start(
         )
     )
     return _Started(name, process, port, log, about)
+
+
+def _subdirectory(directory: Path, name: str) -> Path:
+    found = directory / name
+    found.mkdir()
+    return found
 
 
 def _ask_to_end(begun: Sequence[_Started]) -> None:
@@ -210,14 +212,13 @@ def _await_ready(begun: _Started, target: DemoTarget | AppTarget) -> ServedArm:
         if time.monotonic() > deadline:
             raise ProofError(f"{what} was not ready after {START_SECONDS:g} s:\n{_log(begun, target)}")
         time.sleep(0.05)
-        if about is None and begun.about.exists():
-            about = msgspec.json.decode(begun.about.read_bytes(), type=About)
+        about = about or _read_about(begun, target)
     headers = dict(target.call.headers)
     key = os.environ.get("OFFPATH_API_KEY") if isinstance(target, AppTarget) else None
     if key and "authorization" not in {name.lower() for name in headers}:
         headers["Authorization"] = f"Bearer {key}"
     path = about.prefix + run_path(target.call.component or first_component(about.components))
-    return ServedArm(
+    arm = ServedArm(
         begun.name,
         address,
         run_request(path, target.call, headers),
@@ -225,6 +226,25 @@ def _await_ready(begun: _Started, target: DemoTarget | AppTarget) -> ServedArm:
         prefix=about.prefix,
         headers=headers,
     )
+    shared = isinstance(target, AppTarget) and target.database_url is not None
+    return replace(arm, failed_before=arm.failed()) if shared else arm
+
+
+def _read_about(begun: _Started, target: DemoTarget | AppTarget) -> About | None:
+    """What a service says of itself, once it does.
+
+    Raises:
+        ProofError: It has no background hooks where it is to have some.
+    """
+    if not begun.about.exists():
+        return None
+    about = msgspec.json.decode(begun.about.read_bytes(), type=About)
+    if begun.name == "on" and not about.background_hooks:
+        raise ProofError(
+            f"{target} has no background hooks, so there is nothing to compare: mark hooks with "
+            f"@hook(run_in_background=True), or build the service with run_hooks_in_background=True"
+        )
+    return about
 
 
 def _is_ready(address: tuple[str, int], about: About, name: ArmName) -> bool:

@@ -26,8 +26,6 @@ class Profile:
     judged: bool = False
     """Whether hooks ask a judge, for which there has to be a model of its own: in the one that answers the runs,
     answers would wait behind verdicts."""
-    failing: bool = False
-    """Whether hooks are meant to fail."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the service, with hooks on and off."""
 
@@ -36,17 +34,14 @@ class Profile:
         """Where processes import the service."""
         return f"{SERVICES}:{self.name}"
 
-    def connections(self, model_seconds: float, rate: float | None = None) -> int:
-        """Connections of an open loop that do not run out: three times as many as are busy on average, at least 8.
-
-        Args:
-            rate: Requests a second; by default the profile's.
-        """
-        return connections_for(self.rate if rate is None else rate, model_seconds)
-
 
 def connections_for(rate: float, model_seconds: float) -> int:
-    """See `Profile.connections`; Little's law says how many are busy."""
+    """Connections of an open loop that do not run out: three times as many as are busy on average (Little's law).
+
+    Args:
+        rate: Requests a second.
+        model_seconds: What the model takes to answer.
+    """
     return max(8, round(3 * rate * (model_seconds + 0.01)))
 
 
@@ -72,7 +67,6 @@ _ALL: Final = (
         description="a hook that raises at its first attempt, and one run in 20 at its second and last, too",
         rate=50,
         lead_in=1.0,
-        failing=True,
         # One log line for each failure would be work for the disk that no response has to do with.
         variables={"OFFPATH_HOOK_BACKOFF": "0.5", "OFFPATH_LOG_LEVEL": "critical"},
     ),

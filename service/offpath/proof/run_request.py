@@ -67,25 +67,16 @@ class Place:
     """Where the requests of one URL go.
 
     Args:
-        url: http://host:port, perhaps with a path.
+        url: http://host:port, perhaps with a path; one of a `UrlTarget`.
         component: See `Call`; "" if the URL is that of the runs itself.
 
     Raises:
-        ConfigurationError: The URL cannot be measured.
+        ConfigurationError: There is no such component.
     """
 
     def __init__(self, url: str, component: str) -> None:
         parts = urlsplit(url)
-        shown = f"{parts.scheme}://{parts.hostname or ''}"
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigurationError(
-                f"{shown} cannot be measured: requests are sent as plain HTTP, so give http://host:port of the service "
-                f"itself, without a proxy that ends TLS between"
-            )
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ConfigurationError(
-                f"{shown} has to be without user, password, query and fragment; keys go in headers"
-            )
+        assert parts.hostname is not None  # noqa: S101  # checked by UrlTarget
         path = parts.path.rstrip("/")
         self.address: Address = (parts.hostname, parts.port or 80)
         self.host = parts.netloc

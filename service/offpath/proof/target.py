@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
+
+from offpath.errors import ConfigurationError
 
 MESSAGE: Final = "Hello, how are you?"
 KINDS: Final = ("agent", "team", "workflow")
@@ -53,7 +56,7 @@ class UrlTarget:
     """Two services that run already, one with hooks and one without. Nothing is started or switched.
 
     With a component in `call`, the URLs are those of the services; without one, requests are posted to the URLs as they
-    are.
+    are. "off again" is the service without hooks once more.
     """
 
     off: str
@@ -61,6 +64,24 @@ class UrlTarget:
     call: Call = field(default_factory=Call)
     idle_seconds: float = 3.0
     """How long is waited for hooks to end, where the service has no `/hooks` to ask."""
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ConfigurationError: A URL holds what must not be shown, or cannot be measured.
+        """
+        for url in (self.off, self.on):
+            parts = urlsplit(url)
+            shown = f"{parts.scheme}://{parts.hostname or ''}"
+            if parts.scheme != "http" or not parts.hostname:
+                raise ConfigurationError(
+                    f"{shown} cannot be measured: requests are sent as plain HTTP, so give http://host:port of the "
+                    f"service itself, without a proxy that ends TLS between"
+                )
+            if parts.username or parts.password or parts.query or parts.fragment:
+                raise ConfigurationError(
+                    f"{shown} has to be without user, password, query and fragment; keys go in headers"
+                )
 
     def __str__(self) -> str:
         return f"{self.off} and {self.on}"
@@ -78,7 +99,7 @@ def hints(target: ProofTarget) -> list[str]:
             "Every request is a run of these services, stored and paid for as any other, and their hooks do what "
             "they do."
         ]
-    found = ["The hooks of your service run for real, once for every request with hooks on."]
+    found = ["The hooks of your service run for real, notifications included, once for every request with hooks on."]
     if target.real_model:
         found.append("Your models are asked: every request of every arm costs what a run costs.")
     else:

@@ -7,6 +7,7 @@ from typing import Final
 
 from offpath.proof.findings import Case, Findings, Verdict
 from offpath.proof.resolution import disturbed
+from offpath.proof.words import spell_share
 
 KEPT: Final = 0
 MISSED: Final = 1
@@ -49,8 +50,8 @@ def _judge(case: Case, q: float, limit: float) -> Verdict:
         return verdict(False, f"the whole interval [{ratio.low:.3f}, {ratio.high:.3f}] lies above {limit:g}")
     return verdict(
         False,
-        f"differences below {resolution.resolved * 100:.2g} % cannot be told from none here, and "
-        f"{resolution.wanted * 100:.2g} % is "
+        f"differences below {spell_share(resolution.resolved)} cannot be told from none here, and "
+        f"{spell_share(resolution.wanted)} is "
         f"asked for: about {resolution.requests_needed:,} requests an arm are needed",
         resolved=False,
     )

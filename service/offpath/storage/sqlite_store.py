@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sqlite3
 import time
@@ -33,6 +34,7 @@ from offpath.storage.store import (
     SortOrder,
     Wake,
 )
+from offpath.storage.unended import OWNER, UnendedRuns
 from offpath.storage.writer import GroupCommitWriter
 
 logger = logging.getLogger("offpath.storage")
@@ -82,9 +84,12 @@ class SqliteStore:
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         self._begun_payloads: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unended = UnendedRuns(self._give_up)
+        self._owed: dict[str, Sequence[HookJob]] = {}
+        """Jobs of beginnings that could not be written; the run's end takes them along."""
         self._writer = GroupCommitWriter[RunWrite](
             lambda: connect(paths.database, synchronous="FULL", wal_autocheckpoint=_AUTOCHECKPOINT),
-            lambda connection, writes: apply_writes(connection, writes, self._enqueue),
+            self._apply,
             committed=self._committed,
             failed=self._begin_failed,
             timeout=storage_timeout,
@@ -109,6 +114,7 @@ class SqliteStore:
             self._post_lazy(run_id)
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._unended.close()
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._reader.close)
         # The lock file stays if runs of this instance did not end: whoever finds it free marks them interrupted.
@@ -126,12 +132,23 @@ class SqliteStore:
         if begun is not None:
             jobs = [*begun[1].jobs, *jobs]
         payload = None
-        if len(run.record) > self._inline:
-            payload = await self._reader.in_thread(self._payloads.write, run.run_id, run.record)
-        await self._writer.submit(RunWrite(run, session, jobs, payload=payload, final=True))
+        try:
+            if len(run.record) > self._inline:
+                payload = await self._reader.in_thread(self._payloads.write, run.run_id, run.record)
+            await self._writer.submit(RunWrite(run, session, jobs, payload=payload, final=True))
+        except Exception:
+            if begun is None:
+                # Its beginning may be stored: it would count as running for as long as this process lives.
+                self._unended.add(run.run_id)
+            self._owed.pop(run.run_id, None)
+            raise
         if self._begun_payloads and run.run_id in self._begun_payloads:
             self._begun_payloads.discard(run.run_id)
             await self._reader.in_thread(self._payloads.delete, [self.paths.payload_name(run.run_id, begun=True)])
+
+    async def _give_up(self, run_ids: list[str]) -> None:
+        values = (OWNER, self.instance, json.dumps(run_ids))
+        await self._writer.run(lambda connection: connection.execute(statements.GIVE_UP_RUNS, values).rowcount)
 
     async def session(self, session_id: str) -> Session | None:
         return await self._reader.read(self._reader.session, session_id)
@@ -295,10 +312,19 @@ class SqliteStore:
         except StorageError as error:
             self._begin_failed(write, error)
 
+    def _apply(self, connection: sqlite3.Connection, writes: Sequence[RunWrite]) -> None:
+        for write in writes:
+            # On the writer's thread, which has told of a beginning that failed before it comes to the end.
+            if write.final and (owed := self._owed.pop(write.run.run_id, None)):
+                write.jobs = [*owed, *write.jobs]
+        apply_writes(connection, writes, self._enqueue)
+
     def _begin_failed(self, write: RunWrite, error: Exception) -> None:
         self.failed_begins += 1
+        if write.jobs:
+            self._owed[write.run.run_id] = write.jobs
         logger.error(
-            "the row of starting run %s, with %d hook jobs, was not written: %s",
+            "the row of starting run %s was not written; %d hook jobs of it come with its end: %s",
             write.run.run_id,
             len(write.jobs),
             error,

@@ -67,6 +67,9 @@ HISTORY: Final = (
 RECORD: Final = "SELECT record, payload, run_id FROM runs WHERE run_id = ?"
 RUN: Final = f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ?"
 RUNNING: Final = f"SELECT {RUN_COLUMNS} FROM runs WHERE status = 'running'"
+GIVE_UP_RUNS: Final = (
+    "UPDATE runs SET owner = ? WHERE status = 'running' AND owner = ? AND run_id IN (SELECT value FROM json_each(?))"
+)
 RENAME_SESSION: Final = "UPDATE sessions SET name = ? WHERE session_id = ?"
 
 CLAIM_IDEMPOTENCY_KEY: Final = (

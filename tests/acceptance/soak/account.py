@@ -192,10 +192,11 @@ def analytics_are_recount(books: Books, answer: Mapping[str, Any]) -> Line:
     ]
     wrong += [f"{answer['unbooked']} bookings wait"] if answer["unbooked"] else []
     kinds = Counter(result.kind for result in books.results.values() if result.kind != "notification")
-    wanted_jobs = dict(kinds)
     given_jobs = {kind: jobs["jobs"] for kind, jobs in total["hooks"].items() if kind != "notification"}
-    if wanted_jobs != given_jobs:
-        wrong.append(f"jobs: analytics {given_jobs}, recount {wanted_jobs}")
+    # A pre-hook's job that ends before its run is not counted: there is no plan to count it with yet.
+    early = kinds.pop("pre", 0) - given_jobs.pop("pre", 0)
+    if dict(kinds) != given_jobs or early < 0:
+        wrong.append(f"jobs: analytics {given_jobs}, recount {dict(kinds)}, {early} of pre-hooks not counted")
     found = f"{wanted['runs']:,} runs, {wanted['accounted_runs']:,} accounted, {wanted['input'] + wanted['output']:,} tokens"
     return line("GET /analytics is a recount", found, wrong)
 

@@ -153,7 +153,12 @@ class Site:
         return [key for (key,) in self.query(sql)]
 
     def logs(self) -> str:
-        return "\n".join(f"--- {part.directory.name}\n{part.log_end()}" for part in self.parts)
+        """The last lines of all parts, each cut."""
+        found = []
+        for part in self.parts:
+            found.append(f"--- {part.directory.name}")
+            found += [text[:400] for text in part.log_end().splitlines()[-8:]]
+        return "\n".join(found)
 
 
 @contextmanager

@@ -29,8 +29,10 @@ STORM_SHARE: Final = 0.55
 """Of the time that there is traffic; the rest is steady."""
 WARM_SHARE: Final = 0.2
 """Of the steady part, before memory is looked at."""
-DRAIN_SECONDS: Final = 240.0
+DRAIN_SECONDS: Final = 600.0
 """A bound and no expectation."""
+STUCK_SECONDS: Final = 45.0
+"""Without any change in what is left, that is what will stay."""
 QUIET_RUNS: Final = 60
 PAGE_SECONDS: Final = 30.0
 _DAY: Final = 86_400
@@ -75,6 +77,8 @@ class Soak:
     pause: float = 0.1
     told: Callable[[str], None] = print
     progress: float = 15.0
+    started: Callable[[], None] = lambda: None
+    """Called when all processes are there."""
 
     def __post_init__(self) -> None:
         self.outcome = Outcome(self.database, self.seed)
@@ -83,10 +87,11 @@ class Soak:
         self._began = time.monotonic()
 
     async def run(self) -> Outcome:
-        budget = round(max(0.1, 0.05 * self.minutes), 4)
+        budget = round(max(0.4, 0.2 * self.minutes), 4)
         with site(self.database, budget) as made:
             self.site = made
             await asyncio.to_thread(made.start)
+            self.started()
             promise = Promise(NAMES, NESTED, budget)
             self.observer = Observer(made.look, promise, every=1.0)
             self.watch = Watch(made, lambda: len(self.outcome.told.runs))
@@ -201,11 +206,15 @@ class Soak:
         ]
 
     async def _drained(self) -> list[str]:
-        """Wait until nothing is under way; what still is when there is no more time."""
-        deadline = time.monotonic() + DRAIN_SECONDS
+        """Wait until nothing is under way; what still is when there is no more time, or nothing changes any more."""
+        began = changed = time.monotonic()
+        before: list[str] = []
         while left := await asyncio.to_thread(self._under_way):
-            if time.monotonic() > deadline:
-                return [f"not within {DRAIN_SECONDS:g} s: {each}" for each in left]
+            now = time.monotonic()
+            changed = now if left != before else changed
+            if now - changed > STUCK_SECONDS or now - began > DRAIN_SECONDS:
+                return [f"unchanged for {now - changed:.0f} s: {each}" for each in left]
+            before = left
             await asyncio.sleep(0.5)
             await asyncio.to_thread(self.site.start_ended)
         return []

@@ -59,7 +59,7 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
 
 
 def test_every_rule_of_an_alert_has_a_case_that_fires() -> None:
-    apart = ("long", "stage", "scope", "cause")
+    apart = ("long", "stage", "scope", "cause", "of")
     fired = {
         (case["alertname"], *(exp["exp_labels"].get(name) for name in apart))
         for group in _groups()

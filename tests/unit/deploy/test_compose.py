@@ -16,9 +16,12 @@ import pytest
 from offpath.settings import Settings
 from unit.deploy.compose_file import REQUIRED, MissingVariableError, interpolated, variables_of
 
-OURS = ("service", "api", "worker")
+OURS = ("service", "api", "worker", "upgrade")
 """Services whose environment is the settings of offpath."""
-UNASKED = {"traffic": "it only sends, and listens nowhere"}
+UNASKED = {
+    "traffic": "it only sends, and listens nowhere",
+    "upgrade": "it ends, and what needs it waits for that",
+}
 """Services without a health check, and why."""
 SCHEMA = "OFFPATH_TEST_COMPOSE_SCHEMA"
 """A file with the Compose specification's schema, instead of the one that check-jsonschema brings."""
@@ -55,6 +58,7 @@ def test_both_profiles_have_what_they_promise(services: dict[str, dict[str, Any]
 
     assert profile("minimal") == {"service", "prometheus"}
     assert profile("full") == {
+        "upgrade",
         "api",
         "worker",
         "postgres",
@@ -153,12 +157,14 @@ def test_each_mounted_file_is_there_and_read_only(
                 continue
             source, target, *mode = mount.split(":")
             if source.startswith("."):
-                assert (root / source).exists(), f"{name}: {source} is not in the repository"
+                assert (root / source).is_dir(), (
+                    f"{name}: {source} is no directory: a file's new content would not show"
+                )
                 assert mode == ["ro"], f"{name}: {source}"
             else:
                 assert source in composition["volumes"], f"{name}: no volume {source}"
             seen.add((name, target))
-    assert ("prometheus", "/etc/prometheus/rules/offpath.yml") in seen
+    assert ("prometheus", "/etc/offpath/prometheus") in seen
     named = {mount.split(":")[0] for o in services.values() for mount in o.get("volumes", []) if isinstance(mount, str)}
     assert set(composition["volumes"]) <= named, "a volume that nobody uses"
 
@@ -203,6 +209,8 @@ def test_its_settings_are_accepted(
     assert settings.api_key is not None
     assert settings.metrics_token is not None
     assert settings.metrics_token.get_secret_value() == "t" * 64
+    if service == "upgrade":
+        return
     if service == "worker":
         assert (settings.worker_host, settings.worker_port) == ("0.0.0.0", 7778)
         assert environment["PROBE_PORT"] == "7778"
@@ -215,6 +223,31 @@ def test_its_settings_are_accepted(
     assert float(grace.removesuffix("s")) > settings.drain_timeout
 
 
+def test_the_tables_are_made_and_upgraded_before_anything_uses_them(services: dict[str, dict[str, Any]]) -> None:
+    upgrade = services["upgrade"]
+    assert upgrade["command"] == ["offpath", "db", "upgrade"]
+    assert upgrade["restart"] == "no", "it would run again and again"
+    for name in ("api", "worker"):
+        assert services[name]["depends_on"]["upgrade"] == {"condition": "service_completed_successfully"}, name
+        assert services[name]["environment"]["OFFPATH_DATABASE_URL"] == upgrade["environment"]["OFFPATH_DATABASE_URL"]
+
+
+def test_executors_have_their_memory_within_the_containers(
+    services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("service", "worker"):
+        for variable in ("OFFPATH_EXECUTORS", "OFFPATH_EXECUTOR_MEMORY_MB"):
+            monkeypatch.setenv(variable, services[name]["environment"][variable])
+        settings = Settings.load()
+        limit = services[name]["deploy"]["resources"]["limits"]["memory"]
+        (tmpfs,) = services[name]["tmpfs"]
+        of_tmp = int(tmpfs.rpartition("size=")[2].removesuffix("m"))
+        taken = settings.executors * settings.executor_memory_mb + 768
+        assert of_tmp < 768
+        assert taken <= int(limit.removesuffix("g")) * 1024, f"{name}: {taken} MB do not go into {limit}"
+
+
 def test_each_variable_is_an_option_or_explained(root: Path, written: dict[str, Any]) -> None:
     names = variables_of(written)
     for options in written["services"].values():
@@ -225,6 +258,13 @@ def test_each_variable_is_an_option_or_explained(root: Path, written: dict[str, 
     assert {name for name in names if name.startswith("OFFPATH_")} <= known
     page = (root / "docs/quickstart-grafana.md").read_text()
     assert {name for name in names - known if f"`{name}`" not in page} == set()
+    # With the defaults of compose.yaml, where they are its own.
+    example = dict(re.findall(r"^# (\w+)=(.*)$", (root / ".env.example").read_text(), re.MULTILINE))
+    assert {name for name in names if not name.endswith("_FILE")} - set(example) <= {"PROBE_PORT"}
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", (root / "compose.yaml").read_text()))
+    assert {name: example[name] for name in defaults if name not in known} == {
+        name: text for name, text in defaults.items() if name not in known
+    }
 
 
 def test_metrics_go_one_way_only(services: dict[str, dict[str, Any]]) -> None:

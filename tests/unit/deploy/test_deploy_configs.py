@@ -30,8 +30,8 @@ def test_promtool_accepts_the_configuration_and_its_rules(root: Path, tmp_path: 
     (tmp_path / "token").write_text("t")
     text = (root / "deploy/prometheus/prometheus.yml").read_text()
     text = text.replace("/run/secrets/metrics_token", str(tmp_path / "token"))
-    assert "/etc/prometheus/rules/*.yml" in text
-    text = text.replace("/etc/prometheus/rules/*.yml", str(root / "dashboards/prometheus/rules.yml"))
+    assert "/etc/offpath/prometheus/*.yml" in text
+    text = text.replace("/etc/offpath/prometheus/*.yml", str(root / "dashboards/prometheus/*.yml"))
     configuration = tmp_path / "prometheus.yml"
     configuration.write_text(text)
     done = subprocess.run([promtool, "check", "config", str(configuration)], capture_output=True, text=True, timeout=60)

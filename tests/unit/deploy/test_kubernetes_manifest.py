@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -74,7 +75,7 @@ def test_its_settings_are_accepted(
         assert annotations["prometheus.io/port"] == str(settings.worker_port)
         assert spec["terminationGracePeriodSeconds"] > settings.drain_timeout
         limit = spec["containers"][0]["resources"]["limits"]["memory"]
-        assert int(limit.removesuffix("Gi")) * 1024 > settings.executors * settings.executor_memory_mb
+        assert int(limit.removesuffix("Gi")) * 1024 >= settings.executors * settings.executor_memory_mb + 768
 
 
 def test_probes_ask_for_paths_that_are_served_at_ports_that_are_open(pods: dict[str, dict[str, Any]]) -> None:
@@ -113,6 +114,50 @@ def test_selectors_find_their_pods(documents: list[dict[str, Any]], pods: dict[s
             continue
         found = [name for name, pod in pods.items() if selector.items() <= pod["metadata"]["labels"].items()]
         assert len(found) == 1, f"{document['kind']} {document['metadata']['name']} selects {found}"
+
+
+def test_pods_of_a_kind_are_spread(pods: dict[str, dict[str, Any]]) -> None:
+    for name in ("offpath-api", "offpath-worker"):
+        constraints = pods[name]["spec"]["topologySpreadConstraints"]
+        assert {each["topologyKey"] for each in constraints} == {
+            "kubernetes.io/hostname",
+            "topology.kubernetes.io/zone",
+        }
+        for each in constraints:
+            assert each["labelSelector"]["matchLabels"] == pods[name]["metadata"]["labels"]
+            # A cluster of one node must do.
+            assert (each["maxSkew"], each["whenUnsatisfiable"]) == (1, "ScheduleAnyway")
+
+
+def test_policies_open_the_ports_that_there_are(
+    documents: list[dict[str, Any]], pods: dict[str, dict[str, Any]]
+) -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in documents if each["kind"] == "NetworkPolicy"}
+    assert set(policies) == {"offpath-api", "offpath-worker", "offpath-egress"}
+
+    def chosen(policy: dict[str, Any]) -> set[str]:
+        wanted = policy["podSelector"]["matchLabels"].items()
+        return {name for name, pod in pods.items() if wanted <= pod["metadata"]["labels"].items()}
+
+    for name in ("offpath-api", "offpath-worker"):
+        assert chosen(policies[name]) == {name}
+        assert policies[name]["policyTypes"] == ["Ingress"]
+        (rule,) = policies[name]["ingress"]
+        (container,) = pods[name]["spec"]["containers"]
+        assert [port["port"] for port in rule["ports"]] == [port["name"] for port in container["ports"]]
+    egress = policies["offpath-egress"]
+    assert chosen(egress) == set(pods), "the upgrade reaches the database, too"
+    assert egress["policyTypes"] == ["Egress"]
+    open_to = {port["port"]: rule.get("to") for rule in egress["egress"] for port in rule["ports"]}
+    assert {53, 5432, 4318, 443} <= set(open_to)
+    for block in (each["ipBlock"] for each in open_to[443]):
+        everything = ipaddress.ip_network(block["cidr"])
+        assert all(ipaddress.ip_network(each).subnet_of(everything) for each in block["except"])
+    assert any(
+        ipaddress.ip_address("169.254.169.254") in ipaddress.ip_network(each)
+        for block in open_to[443]
+        for each in block["ipBlock"]["except"]
+    )
 
 
 def test_the_pages_scrape_configuration_is_one(root: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def latencies(seed: int, model: float, scale: float) -> list[list[float]]:
     return [[model + scale * math.exp(draw.gauss(0, 0.25)) for _ in range(REQUESTS // PAIRS)] for _ in range(PAIRS)]
 
 
+@functools.cache
 def comparisons(model: float = 0.2, slower: float = 1.0) -> tuple[Comparison, ...]:
     off, again, on = (latencies(seed, model, 0.0024 * factor) for seed, factor in ((1, 1.0), (2, 1.0), (3, slower)))
     unsaved = latencies(4, model, 0.0015)

@@ -16,10 +16,11 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from offpath.proof import plant
 from offpath.proof.arm import ServedArm
 from offpath.proof.arms import serve_arms
 from offpath.proof.errors import ProofError
-from offpath.proof.plant import Plant, pause_until
+from offpath.proof.plant import pause_until
 from offpath.proof.run_request import run_request
 from offpath.proof.target import Call, UrlTarget
 from offpath.proof.waterfall import run_trace
@@ -72,6 +73,17 @@ def test_it_is_idle_when_nothing_waits_and_says_how_many_have_failed() -> None:
     with http_service(answer) as address:
         assert arm_at(address).await_idle(30) == 3
         assert next(looks, None) is None, "it asked until nothing waited"
+
+
+def test_jobs_that_had_failed_before_are_not_counted() -> None:
+    dead = [4]
+    with http_service(lambda method, path: (200, [queue("a", dead=dead[0])])) as (host, port):
+        url = f"http://{host}:{port}"
+        with serve_arms(
+            UrlTarget(off=url, on=url, call=Call(component="a")), None, arms=("on",), model_seconds=0
+        ) as arms:
+            dead[0] = 6
+            assert arms["on"].await_idle(1) == 2
 
 
 def test_hooks_that_do_not_end_are_named() -> None:
@@ -155,24 +167,29 @@ def test_the_clock_of_another_machine_is_set_by_the_answer() -> None:
     assert trace.hooks[1].ended == pytest.approx(2.15)
 
 
-async def test_a_planted_slowdown_delays_runs_and_nothing_else() -> None:
-    asked: list[str] = []
+async def test_a_planted_slowdown_delays_runs_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted: list[float] = []
+
+    async def pause(moment: float) -> None:
+        planted.append(moment)
 
     async def work(request: Any) -> PlainTextResponse:
-        asked.append(request.url.path)
         await pause_until(time.perf_counter() + 0.02)
         return PlainTextResponse("done")
 
+    monkeypatch.setattr(plant, "pause_until", pause)
     app = Starlette(routes=[Route("/agents/a/runs", work, methods=["GET", "POST"]), Route("/health", work)])
-    app.add_middleware(Plant, share=3.0)
+    app.add_middleware(plant.Plant, share=3.0)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-        planted = await _seconds(client.post("/agents/a/runs"))
-        assert planted >= 0.02 * 4
-        assert (await client.get("/health")).text == "done"
-    assert asked == ["/agents/a/runs", "/health"]
+        for method, path in (("GET", "/health"), ("GET", "/agents/a/runs"), ("POST", "/agents/a/runs")):
+            began = time.perf_counter()
+            assert (await client.request(method, path)).text == "done"
+    assert len(planted) == 1
+    assert planted[0] >= began + 0.02 * 4, "three times the time that the run's answer took, after it"
 
 
-async def _seconds(call: Any) -> float:
-    began = time.perf_counter()
-    await call
-    return time.perf_counter() - began
+@pytest.mark.parametrize("seconds", [0.0, 0.0005, 0.01])
+async def test_a_pause_is_never_shorter_than_asked_for(seconds: float) -> None:
+    moment = time.perf_counter() + seconds
+    await pause_until(moment)
+    assert time.perf_counter() >= moment

@@ -140,6 +140,17 @@ def test_a_block_counts_as_often_as_its_weight_says(blocks: list[tuple[list[floa
             pooled.quantiles(weights, [q])
 
 
+def test_every_rank_of_many_values_is_the_right_one() -> None:
+    values = list(range(700))
+    random.Random(3).shuffle(values)
+    pooled = PooledBlocks([values[first::5] for first in range(5)])
+    for weights in ([1, 1, 1, 1, 1], [0, 2, 1, 3, 0]):
+        repeated = sorted(value for first in range(5) for value in values[first::5] * weights[first])
+        last = len(repeated) - 1
+        found = pooled.quantiles(weights, [rank / last for rank in range(last + 1)])
+        assert found == pytest.approx(repeated, abs=1e-9)
+
+
 def test_few_blocks_cut_off_less() -> None:
     # Student's quantile times sqrt(n / (n - 1)), as a normal probability: 2.201 * 1.0445 for a dozen blocks.
     assert tail(12) == pytest.approx(NormalDist().cdf(-2.201 * math.sqrt(12 / 11)), rel=1e-3)

@@ -7,10 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from unit.proof.report_making import SEED_RUN, case, findings, trace
 
 from offpath.proof.findings import Findings, Verdict, encode_findings
 from offpath.proof.picture import NoSuchCaseError, main, picture_of
+from unit.proof.report_making import SEED_RUN, case, findings, trace
 
 
 def words(found: Findings, name: str | None = None) -> str:

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.proof.report_making import SEED_RUN, trace
 
 from offpath.proof.findings import Estimate, RunTrace
 from offpath.proof.plots.canvas import NARROW, WIDE, fitted, width_of
@@ -19,6 +18,7 @@ from offpath.proof.plots.markup import Element, tag
 from offpath.proof.plots.scales import Linear, Log, linear_ticks, log_ticks
 from offpath.proof.plots.timeline import timeline
 from offpath.proof.plots.words import difference_text, percent_text, plain_number, ratio_text, time_text
+from unit.proof.report_making import SEED_RUN, trace
 
 SVG = "{http://www.w3.org/2000/svg}"
 positive = st.floats(1e-6, 1e5)
@@ -67,7 +67,9 @@ def test_a_ratio_lies_between_its_line_of_no_difference_and_its_limit(width: int
 @settings(max_examples=40, deadline=None)
 def test_any_ratio_can_be_drawn(values: list[tuple[float, float, float]], limit: float) -> None:
     rows = tuple(Row("a", "", Estimate(*each), Estimate(*each), limit, missed=True) for each in values)
-    drawn(forest([Panel("p50", rows), Panel("p99", rows)], WIDE, "Ratios", "on / off"))
+    root = drawn(forest([Panel("p50", rows), Panel("p99", rows)], WIDE, "Ratios", "on / off"))
+    # What is no number has no mark.
+    assert len(marks(root, "point")) == 2 * sum(all(map(math.isfinite, each)) for each in values)
 
 
 def test_the_steps_of_a_histogram_are_as_high_as_its_counts() -> None:
@@ -106,7 +108,7 @@ def test_what_is_no_histogram_is_not_drawn(edges: tuple[float, ...], counts: tup
 
 def test_hooks_are_shown_on_an_axis_of_the_response_and_on_one_of_their_own() -> None:
     root = drawn(timeline(SEED_RUN, WIDE, "One run"))
-    assert {"The first 410 ms", "The whole run, 3.2 s", "log_analytics", "send_notification"} <= set(texts(root))
+    assert {"The first 406 ms", "The whole run, 3.2 s", "log_analytics", "send_notification"} <= set(texts(root))
     first, whole = (float(each["width"]) for each in marks(root, "response"))
     assert first > 5 * whole  # the same response
     hooks = [float(each["width"]) for each in marks(root, "hook") if "width" in each]
@@ -172,7 +174,7 @@ def test_scales_hold_on_to_their_ends() -> None:
         (percent_text(Estimate(1.00004, 0.998, 1.0101)), "0.0 % [−0.2, +1.0]"),
         (difference_text(Estimate(12.2, -6.4, 31.0)), "+12 µs [−6, +31]"),
         (difference_text(Estimate(2695, -715, 6793)), "+2.69 ms [−0.71, +6.79]"),
-        (difference_text(Estimate(math.inf, 0, math.inf)), "— µs [0, —]"),
+        (difference_text(Estimate(math.inf, 0, math.inf)), "— µs [0.00, —]"),
     ],
 )
 def test_figures(text: str, wanted: str) -> None:

@@ -48,7 +48,6 @@ def test_there_are_the_profiles_that_were_promised() -> None:
         assert profile.description
         assert profile.rate > 0
         assert profile.lead_in > 0
-    assert [name for name, profile in PROFILES.items() if profile.failing] == ["failing"]
     assert [name for name, profile in PROFILES.items() if profile.judged] == ["evaluators"]
 
 
@@ -63,8 +62,6 @@ def test_an_unknown_profile_is_answered_with_the_nearest() -> None:
 def test_there_are_more_connections_than_are_busy() -> None:
     assert connections_for(1, 0.0) == 8
     assert connections_for(100, 0.2) >= 2 * 100 * 0.2
-    assert PROFILES["seed"].connections(0.2) == connections_for(PROFILES["seed"].rate, 0.2)
-    assert PROFILES["seed"].connections(0.2, 10) == connections_for(10, 0.2)
 
 
 def test_a_share_of_runs_is_chosen_by_their_ids() -> None:

@@ -85,7 +85,7 @@ def test_a_url_is_a_place(url: str, component: str, address: tuple[str, int], pa
 )
 def test_a_url_that_cannot_be_measured_is_refused_without_its_secrets(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        Place(url, "support")
+        UrlTarget(off="http://127.0.0.1:7777", on=url)
     assert "secret" not in str(raised.value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,8 +17,11 @@ from offpath import Agent, AgentService, PIIDetectionGuardrail, SqliteDb, Team, 
 from offpath import app as app_module
 from offpath.errors import ConfigurationError
 from offpath.hooks.registry import HookRegistry
+from offpath.proof import arms
 from offpath.proof.arm_service import ArmService, foreground_registry, substitute
+from offpath.proof.errors import ProofError
 from offpath.proof.served import About, _prefix, _write_about
+from offpath.proof.target import AppTarget
 from offpath.testing import FakeModel
 
 
@@ -100,6 +104,20 @@ def test_an_arm_tells_where_it_is_and_what_it_has(tmp_path: Path) -> None:
     assert _prefix(service, service.get_app()) == ""
     with pytest.raises(ConfigurationError, match="does not serve it"):
         _prefix(service, FastAPI())
+
+
+@pytest.mark.parametrize("name", ["on", "off"])
+def test_an_arm_with_hooks_that_has_none_is_not_measured(name: Any, tmp_path: Path) -> None:
+    service = AgentService(agents=[Agent(id="a", model=FakeModel(), post_hooks=[sign])], db=SqliteDb(tmp_path / "a.db"))
+    begun: Any = SimpleNamespace(name=name, about=tmp_path / "about.json")
+    target = AppTarget(target="shop:app")
+    assert arms._read_about(begun, target) is None, "it is still being imported"
+    _write_about(begun.about, service, service.get_app())
+    if name == "off":
+        assert arms._read_about(begun, target) is not None
+    else:
+        with pytest.raises(ProofError, match="shop:app has no background hooks"):
+            arms._read_about(begun, target)
 
 
 def test_nothing_but_the_class_is_changed_by_importing_it() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from offpath.errors import StorageError
 from offpath.runs.record import decode_record
 from offpath.runs.status import RunStatus
 from offpath.storage import archive as archive_module
+from offpath.storage import unended
 from offpath.storage.archive import Archive
 from offpath.storage.database import SqliteDb
 from offpath.storage.postgres import archive as postgres_archive
@@ -53,6 +55,34 @@ async def found(archive: Archive, count: int = 1) -> list[RunRow]:
         await asyncio.sleep(0.02)
         rows = await archive.interrupted()
     return rows
+
+
+async def test_a_run_whose_end_cannot_be_stored_is_given_up_and_found_while_its_process_lives(
+    opened: OpenStore, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unended, "_PAUSE", 0.02)
+    store = opened.store
+    running = {name: make_run(name, status=RunStatus.RUNNING, owner=store.instance) for name in ("lost", "other")}
+    for run in running.values():
+        store.begin(run, make_session(), [make_job(run.run_id, "pre")])
+    await opened.begun()
+    submit, refusals = store._writer.submit, iter([True])
+
+    async def refused(write: Any) -> None:
+        if next(refusals, False):
+            raise StorageError("no room")
+        await submit(write)
+
+    monkeypatch.setattr(store._writer, "submit", refused)
+    with pytest.raises(StorageError, match="no room"):
+        await store.finish(make_run("lost", owner=store.instance), make_session(), [])
+
+    assert [row.run_id for row in await found(archive)] == ["lost"]
+    row = await store.run_row("other")
+    assert row is not None
+    assert (row.status, row.owner) == (RunStatus.RUNNING, store.instance)
+    await store.finish(make_run("lost", owner=store.instance), make_session(), [])
+    assert await archive.interrupted() == []
 
 
 async def test_records_come_from_the_database_and_from_files(opened: OpenStore, archive: Archive) -> None:

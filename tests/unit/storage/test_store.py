@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -188,6 +189,32 @@ async def test_a_begin_that_fails_is_counted_and_logged(opened: OpenStore, caplo
     assert opened.store.failed_begins == 1
     assert "r1" in caplog.text
     assert await opened.queue.jobs_of("r1") == []
+
+
+async def test_the_jobs_of_a_beginning_that_could_not_be_written_come_with_the_end(
+    opened: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, session = opened.store, make_session()
+    post = store._writer.post
+
+    def refused(write: Any) -> None:
+        if write.final:
+            post(write)
+        else:
+            store._begin_failed(write, StorageError("locked"))
+
+    monkeypatch.setattr(store._writer, "post", refused)
+    for run_id in ("r1", "r2"):
+        store.begin(make_run(run_id, session, status=RunStatus.RUNNING), session, [make_job(run_id, "pre")])
+    await asyncio.sleep(0.05)
+    assert store.failed_begins == 2
+    assert await status_of(store, "r1") is None
+    await store.finish(make_run("r1", session), session, [make_job("r1", "post")])
+    await store.finish(make_run("r2", session), session, [])
+    assert sorted(job.hook for job in await opened.queue.jobs_of("r1")) == ["post", "pre"]
+    assert [job.hook for job in await opened.queue.jobs_of("r2")] == ["pre"]
+    assert await opened.woken(2)
+    assert not store._owed
 
 
 async def test_close_writes_begun_runs(database: Database) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.run_facts import RunFacts
+from offpath.posthooks.analytics.facts import STAND_IN
 from offpath.telemetry.instruments import instruments
 
 
@@ -23,12 +24,13 @@ def record_usage_metrics(facts: RunFacts) -> None:
 def record_judge_metrics(row: EvaluationRow) -> None:
     """Count what the judge cost for an evaluation; nothing without a judge.
 
-    The offline stand-in has a cost only where a price was given for it. Then its budget falls, and what it spends shows.
+    The offline stand-in has a cost only where a price was given for it: then its budget falls, and its spend shows.
     """
     if not row.judge_calls:
         return
     shown = instruments()
-    model = row.judge_model or ""
+    # The stand-in puts a word before the name of the model that it was asked for.
+    model = (row.judge_model or "").removeprefix(STAND_IN)
     if row.cost is not None:
         shown.cost.add(row.cost, purpose="judge", request_model=model)
     elif not row.stand_in and (row.input_tokens or row.output_tokens):

@@ -183,6 +183,9 @@ OLD_NOTICES: Final = (
 OLD_KEYS: Final = (
     f"DELETE FROM {KEYS} WHERE (scope, key) IN (SELECT scope, key FROM {KEYS} WHERE created_at < $1 LIMIT $2)"
 )
+GIVE_UP_RUNS: Final = (
+    f"UPDATE {RUNS} SET owner = $1 WHERE status = 'running' AND owner = $2 AND run_id = ANY($3::text[])"
+)
 DEAD_INSTANCES: Final = (
     f"DELETE FROM {INSTANCES} i WHERE expires_at < clock_timestamp() - interval '1 hour' "
     f"AND NOT EXISTS (SELECT FROM {RUNS} r WHERE r.status = 'running' AND r.owner = i.instance)"

@@ -40,6 +40,7 @@ from offpath.storage.store import (
     SortOrder,
     Wake,
 )
+from offpath.storage.unended import OWNER, UnendedRuns
 
 if TYPE_CHECKING:
     import asyncpg
@@ -90,6 +91,9 @@ class PostgresStore:
         self._timeout = storage_timeout
         self._lazy: dict[str, tuple[float, PostgresWrite]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._unended = UnendedRuns(self._give_up)
+        self._owed: dict[str, Sequence[HookJob]] = {}
+        """Jobs of beginnings that could not be written; the run's end takes them along."""
         self._pool = ConnectionPool(lambda: self._connection("reads"), timeout=storage_timeout)
         self._process = PostgresInstance(
             lambda: self._connection("lease", direct=True),
@@ -121,6 +125,7 @@ class PostgresStore:
             self._timer = None
         for run_id in list(self._lazy):
             self._post_lazy(run_id)
+        await self._unended.close()
         await self._writer.close()
         await self._pool.close()
         await self._process.close()
@@ -150,8 +155,21 @@ class PostgresStore:
         try:
             write = PostgresWrite(run, session, jobs, final=True)
         except (TypeError, ValueError) as error:
+            if begun is None:
+                self._unended.add(run.run_id)
             raise StorageError(f"the run could not be stored: {type(error).__name__}: {error}") from error
-        await self._writer.submit(write)
+        try:
+            await self._writer.submit(write)
+        except Exception:
+            if begun is None:
+                # Its beginning may be stored: it would count as running for as long as this process lives.
+                self._unended.add(run.run_id)
+            self._owed.pop(run.run_id, None)
+            raise
+
+    async def _give_up(self, run_ids: list[str]) -> None:
+        values = (OWNER, stored(self.instance), [stored(run_id) for run_id in run_ids])
+        await self._pool.transaction(lambda connection: connection.execute(statements.GIVE_UP_RUNS, *values))
 
     async def session(self, session_id: str) -> Session | None:
         return await self._pool.read(queries.session, session_id)
@@ -282,6 +300,10 @@ class PostgresStore:
     async def _apply(self, connection: Connection, writes: Sequence[PostgresWrite]) -> None:
         """Commit writes: in one statement, which needs no BEGIN and COMMIT, unless some runs begin and others end."""
         ended = [write for write in writes if write.final]
+        for write in ended:
+            # The writer has told of a beginning that failed before it comes to the end.
+            if owed := self._owed.pop(write.run_id, None):
+                write.jobs = [*owed, *write.jobs]
         over = {write.run_id for write in ended}
         begun = [write for write in writes if not write.final and write.run_id not in over]
         beginning = {write.run_id for write in begun}
@@ -367,11 +389,15 @@ class PostgresStore:
             self._begin_failed(write, error)
 
     def _begin_failed(self, write: PostgresWrite, error: Exception) -> None:
+        if write.jobs:
+            self._owed[write.run_id] = write.jobs
         self._begin_failed_as(write.run_id, len(write.jobs), error)
 
     def _begin_failed_as(self, run_id: str, jobs: int, error: Exception) -> None:
         self.failed_begins += 1
-        logger.error("the row of starting run %s, with %d hook jobs, was not written: %s", run_id, jobs, error)
+        logger.error(
+            "the row of starting run %s was not written; %d hook jobs of it come with its end: %s", run_id, jobs, error
+        )
 
     def _committed(self, writes: Sequence[PostgresWrite]) -> None:
         if any(write.jobs for write in writes):

@@ -71,7 +71,9 @@ def test_cost_of_judges_is_apart(values: Values) -> None:
     record_judge_metrics(row(cost=None, input_tokens=100))
     record_judge_metrics(row(cost=None))  # no answer came
     record_judge_metrics(row(cost=None, input_tokens=100, stand_in=True))
-    record_judge_metrics(row(cost=0.25, stand_in=True))  # somebody gave it a price, and it takes the budget
+    record_judge_metrics(
+        row(cost=0.25, judge_model="offline:j", stand_in=True)
+    )  # somebody gave it a price, and it takes the budget
     record_judge_metrics(row(judge_calls=0))
     assert values("offpath.cost") == {("j", "judge"): 0.75}
     assert values("offpath.cost.unpriced") == {("j",): 3}
