@@ -19,7 +19,7 @@ help: ## List the targets
 demo: install ## Serve the demo agents on http://127.0.0.1:7777 with the offline model; no API key needed
 	@$(BIN)/offpath demo
 
-stack: install ## Run PostgreSQL, the demo, a worker and Prometheus under traffic; needs prometheus, not Docker
+stack: install ## Run PostgreSQL, demo, worker, Prometheus and dashboards under traffic; needs prometheus, not Docker
 	@$(BIN)/python -m deploy.stack $(STACK)
 
 test: install ## Run all tests

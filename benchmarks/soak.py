@@ -98,6 +98,7 @@ def found(outcome: Outcome) -> dict[str, object]:
         "drained_seconds": round(outcome.drained, 1),
         "acknowledged_runs": len(outcome.told.runs),
         "faults": dict(outcome.faults),
+        "fault_log": outcome.log,
         "kept": not outcome.wrong,
         "lines": [asdict(each) | {"kept": each.kept} for each in outcome.lines],
         **circumstances(),

@@ -22,6 +22,7 @@ from deploy.stack import prometheus
 from deploy.stack.children import Children, StackError
 from deploy.stack.environment import Places, service_environment, worker_environment
 from deploy.stack.inbox import inbox
+from deploy.viewer.server import viewer
 from rich.console import Console
 
 from offpath.demo_traffic import RATE, checked_rate
@@ -35,6 +36,7 @@ SHORT: Final = Path("/tmp")  # noqa: S108  # mkdtemp makes a directory of ours i
 SERVICE_PORT: Final = 7777
 WORKER_PORT: Final = 7778
 PROMETHEUS_PORT: Final = 9090
+VIEWER_PORT: Final = 3000
 
 
 class _StopError(Exception):
@@ -80,7 +82,8 @@ def _run(given: argparse.Namespace, console: Console) -> None:
         closing.callback(_ending, console, children)
         _start(children, places, given)
         _start_prometheus(children, places, given, program, port)
-        _say(console, places, given, port)
+        page = closing.enter_context(viewer(_port(given.viewer_port, VIEWER_PORT), f"http://127.0.0.1:{port}"))
+        _say(console, places, given, port, page)
         _watch(children, given.seconds)
 
 
@@ -121,7 +124,7 @@ def _start_prometheus(children: Children, places: Places, given: argparse.Namesp
     children.wait(lambda: _answers(port, "/-/ready"), "that Prometheus is ready")
 
 
-def _say(console: Console, places: Places, given: argparse.Namespace, port: int) -> None:
+def _say(console: Console, places: Places, given: argparse.Namespace, port: int, page: str) -> None:
     url = f"http://127.0.0.1:{port}"
     until = "until Ctrl+C" if given.seconds is None else f"for {given.seconds:g} s, or until Ctrl+C"
     lines = {
@@ -131,7 +134,7 @@ def _say(console: Console, places: Places, given: argparse.Namespace, port: int)
         "Judge": f"{places.model}  (the offline stand-in)",
         "PostgreSQL": places.database,
         "Logs": f"{places.directory}/*.log",
-        "Dashboards": f"dashboards/*.json, for a Grafana whose data source is {url}",
+        "Dashboards": f"{page}  (for your own Grafana: dashboards/*.json, data source {url})",
         "Traffic": f"{given.rate:g} visits a second, answered by the offline stand-in; costs are made up",
     }
     for name, value in lines.items():
@@ -192,7 +195,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--interval", type=int, default=5, help="seconds between two scrapes (%(default)d)")
     every = "seconds between two evaluations of rules, instead of what their file says; for tests"
     parser.add_argument("--rules-every", type=int, metavar="SECONDS", help=every)
-    for name, usual in (("", SERVICE_PORT), ("worker-", WORKER_PORT), ("prometheus-", PROMETHEUS_PORT)):
+    for name, usual in (
+        ("", SERVICE_PORT),
+        ("worker-", WORKER_PORT),
+        ("prometheus-", PROMETHEUS_PORT),
+        ("viewer-", VIEWER_PORT),
+    ):
         what = f"0 takes a free one; default: {usual}, or a free one if it is taken"
         parser.add_argument(f"--{name}port", type=int, metavar="PORT", help=what)
     return parser.parse_args(arguments)

@@ -59,8 +59,9 @@ def _section(name: str, command: Any) -> str:
     lines = [f"\n## `{name}` {{#{_anchor(name)}}}\n\n{help_text}\n\n```text\n{usage}\n```\n"]
     rows = [_row(f"`{_argument(each)}`", each.help) for each in arguments]
     for option in options:
-        shown, text = option.get_help_record(context)
-        rows.append(_row(f"`{shown}`", text))
+        shown, text = option.get_help_record(context) or ("", "")
+        if shown and not option.hidden:
+            rows.append(_row(f"`{shown}`", text))
     if rows:
         lines.append("\n| | |\n|---|---|\n" + "".join(rows))
     return "".join(lines)

@@ -98,7 +98,7 @@ class Stack:
         self.log = directory / "stack.log"
         command = [sys.executable, "-m", "deploy.stack", "--seconds", str(LIFE_SECONDS)]
         command += ["--rate", "5", "--latency", "0.05", "--interval", "1", "--rules-every", "3"]
-        command += ["--port", "0", "--worker-port", "0", "--prometheus-port", "0"]
+        command += ["--port", "0", "--worker-port", "0", "--prometheus-port", "0", "--viewer-port", "0"]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
@@ -318,6 +318,13 @@ def test_visits_got_what_they_were_made_to_get(stack: Stack) -> None:
     """Failures that were meant are none; whatever else the traffic was answered would stand in the service's log."""
     lines = (Path(stack.said("Logs")).parent / "service.log").read_text().splitlines()
     assert [line for line in lines if '"logger":"offpath.demo"' in line] == []
+
+
+def test_the_dashboards_are_shown_without_a_grafana(stack: Stack) -> None:
+    page = stack.said("Dashboards")
+    assert httpx.get(page).text.startswith("<!doctype html>")
+    answer = httpx.get(f"{page}/prometheus/query", params={"query": "sum(offpath_runs_total)"}, timeout=10)
+    assert float(answer.json()["data"]["result"][0]["value"][1]) > 0
 
 
 def test_it_ends_in_order_and_leaves_nothing_behind(stack: Stack) -> None:

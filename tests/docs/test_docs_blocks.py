@@ -206,6 +206,13 @@ def test_a_command_that_no_rule_knows() -> None:
     assert all(rule.reason for rule in RULES if rule.treatment in {"skip", "parse"})
 
 
+def test_reasons_name_tests_that_are_there() -> None:
+    for rule in RULES:
+        for name in re.findall(r"tests/[\w/]+(?:\.py)?|(?<!/)test_\w+\.py", rule.reason):
+            there = (ROOT / name).exists() or list((ROOT / "tests").rglob(name))
+            assert there, f"{rule.pattern}: there is no {name}"
+
+
 @pytest.mark.parametrize(
     "command", ["offpath serv my_agents:app", "offpath serve my_agents:app --porrt 1", "offpath hooks retry --al"]
 )

@@ -11,7 +11,8 @@ the requests of their own block, whose lead-in is as long as they take.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Protocol
@@ -95,8 +96,9 @@ class Rounds:
 def capacity(arms: Arms, connections: int) -> float:
     """Requests a second that the service answers without hooks when all connections are kept busy."""
     arm = arms["off"]
-    probe = closed_loop(arm.address, [arm.request], connections=connections, seconds=PROBE_SECONDS, lead_in=0.3)
-    return _checked(arm, probe).rate
+    with _named(arm):
+        probe = closed_loop(arm.address, [arm.request], connections=connections, seconds=PROBE_SECONDS, lead_in=0.3)
+        return probe.check().rate
 
 
 def choose_rate(asked: float | None, default: float, found: float, connections: int) -> tuple[float, str]:
@@ -160,7 +162,7 @@ def measure(
         ProofError: An arm does not answer, or its hooks do not end.
     """
     neighbours, began = Neighbours(), time.monotonic()
-    reporter.begin(f"{profile}, model {model_seconds * 1e3:g} ms", plan.seconds)
+    reporter.begin(profile if own_model else f"{profile}, model {model_seconds * 1e3:g} ms", plan.seconds)
     rounds = _rounds(arms, plan, reporter, block or _block)
     share, seconds = neighbours.share(), time.monotonic() - began
     traces: tuple[RunTrace, ...] = ()
@@ -202,13 +204,16 @@ def warm_up(arms: Arms, plan: Plan) -> None:
 
 def _block(arm: Arm, plan: Plan, number: int) -> LoadResult:
     arrivals, lead_in = plan.arrivals(number, arm.name), plan.lead_in_of(arm.name)
-    result = open_loop(arm.address, [arm.request], arrivals, connections=plan.connections, lead_in=lead_in)
-    return _checked(arm, result)
-
-
-def _checked(arm: Arm, result: LoadResult) -> LoadResult:
-    try:
+    with _named(arm):
+        result = open_loop(arm.address, [arm.request], arrivals, connections=plan.connections, lead_in=lead_in)
         return result.check()
+
+
+@contextmanager
+def _named(arm: Arm) -> Iterator[None]:
+    """Errors say which arm they are of."""
+    try:
+        yield
     except ProofError as error:
         raise ProofError(f'arm "{arm.name}": {error}') from error
 

@@ -23,6 +23,7 @@ from offpath.proof.errors import ProofError
 _BUFFER = 1 << 16
 _END_OF_HEAD = b"\r\n\r\n"
 _BOUNDARY = "offpath-form-boundary"
+CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 """Longest wait for answers once the last request is due."""
 
@@ -116,7 +117,11 @@ class _Connection:
         self.status = 0
 
     def _connect(self) -> socket.socket:
-        connected = socket.create_connection(self.address, timeout=10)
+        try:
+            connected = socket.create_connection(self.address, timeout=CONNECT_SECONDS)
+        except OSError as error:
+            host, port = self.address
+            raise LoadError(f"no connection to {host}:{port}: {error.strerror or error}") from error
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
 
@@ -130,11 +135,17 @@ class _Connection:
         self.intended = intended
         self.expected = -1
         self.received.clear()
-        self.socket.sendall(request)
+        try:
+            self.socket.sendall(request)
+        except OSError as error:
+            raise LoadError(f"a request could not be sent: {error.strerror or error}") from error
 
     def receive(self) -> bool:
         """Read what is there; True when the answer is complete."""
-        data = self.socket.recv(_BUFFER)
+        try:
+            data = self.socket.recv(_BUFFER)
+        except OSError as error:
+            raise LoadError(f"a connection broke before it answered: {error.strerror or error}") from error
         self.used_at = time.perf_counter()
         if not data:
             raise LoadError("the server closed a connection before it answered")

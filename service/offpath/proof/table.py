@@ -9,12 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from offpath.console import plain
-from offpath.proof.findings import Case, Findings, Verdict
+from offpath.proof.findings import Case, Comparison, Findings, Verdict
 from offpath.proof.progress import spell_seconds
 from offpath.proof.verdict import INTERRUPTED, KEPT, MISSED, NOT_RESOLVED, exit_code_of
 from offpath.proof.words import (
     answer,
-    checked,
     resolving,
     saving,
     spell_microseconds,
@@ -23,6 +22,8 @@ from offpath.proof.words import (
     spell_time,
 )
 
+WIDE: Final = 118
+"""Columns that a table needs with each interval beside its figure."""
 _RESULTS: Final[Mapping[int, str]] = {
     KEPT: "All assertions are kept.",
     MISSED: "An assertion is missed.",
@@ -51,19 +52,7 @@ def _print_case(case: Case, console: Console) -> None:
     console.print(plain(case.name, "bold"), plain(f"({case.description})"), soft_wrap=True)
     if compared is None:
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("", "hooks off", "hooks on", "on / off [95 % interval]", "on - off", "A/A: off / off"):
-        table.add_column(heading, justify="right" if heading.startswith("hooks") else "left", no_wrap=True)
-    for each in compared.quantiles:
-        table.add_row(
-            spell_quantile(each.q),
-            spell_time(each.a_seconds),
-            spell_time(each.b_seconds),
-            plain(spell_ratio(each.ratio), "bold"),
-            plain(spell_microseconds(each.difference_us)),
-            plain(checked(check, each)),
-        )
-    console.print(table)
+    console.print(_table(compared, check, narrow=console.width < WIDE))
     measured = f"{compared.requests:,} requests an arm, {compared.pairs} rounds, {case.rate:g} a second"
     lines = [answer(case), saving(case), *resolving(case), measured + _hooks(case)]
     for line in lines:
@@ -72,6 +61,23 @@ def _print_case(case: Case, console: Console) -> None:
     for note in case.notes:
         console.print(plain(f"  Note: {note}", "yellow"), soft_wrap=True)
     console.print()
+
+
+def _table(compared: Comparison, check: Comparison | None, *, narrow: bool) -> Table:
+    """All quantiles; where the terminal is narrow, intervals stand below what they are of."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if narrow else 3, 0, 0))
+    interval = "" if narrow else " [95 % interval]"
+    for heading in ("", "hooks off", "hooks on", f"on / off{interval}", "on - off", "A/A: off / off"):
+        table.add_column(heading, justify="right" if heading.startswith("hooks") else "left", no_wrap=True)
+    for each in compared.quantiles:
+        found = check.quantile(each.q) if check else None
+        ratio, difference = spell_ratio(each.ratio), spell_microseconds(each.difference_us)
+        cells = [ratio, difference, spell_ratio(found.ratio) if found else ""]
+        if narrow:
+            cells = [cell.replace(" [", "\n[") for cell in cells]
+        times = (spell_time(each.a_seconds), spell_time(each.b_seconds))
+        table.add_row(spell_quantile(each.q), *times, plain(cells[0], "bold"), *map(plain, cells[1:]))
+    return table
 
 
 def _hooks(case: Case) -> str:

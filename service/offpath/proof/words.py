@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from offpath.proof.findings import Case, Comparison, Estimate, QuantileComparison
+from offpath.proof.findings import Case, Estimate
 from offpath.proof.progress import spell_seconds
 
 OUT_OF_REACH_SECONDS: Final = 86_400.0
@@ -72,16 +72,19 @@ def resolving(case: Case) -> list[str]:
         return []
     known = ", ".join(f"{spell_share(each.resolved)} at {spell_quantile(each.q)}" for each in case.resolutions)
     lines = [f"Differences that could be told from none here, by the A/A check: {known}."]
-    short = []
+    ways, beyond = [], []
     for each in case.resolutions:
         if not each.enough:
+            what = f"{spell_share(each.wanted)} at {spell_quantile(each.q)}"
             seconds = case.seconds * each.requests_needed / check.requests
-            way = f"--requests {each.requests_needed} (about {spell_seconds(seconds)})"
-            out_of_reach = "out of reach on this machine as it is now"
-            way = out_of_reach if seconds > OUT_OF_REACH_SECONDS else way
-            short.append(f"{spell_share(each.wanted)} at {spell_quantile(each.q)}: {way}")
-    if short:
-        lines.append(f"For less, if noise shrinks with the square root of the requests an arm: {', '.join(short)}.")
+            if seconds > OUT_OF_REACH_SECONDS:
+                beyond.append(what)
+            else:
+                ways.append(f"{what}: --requests {each.requests_needed} (about {spell_seconds(seconds)})")
+    if ways:
+        lines.append(f"For less, if noise shrinks with the square root of the requests an arm: {', '.join(ways)}.")
+    if beyond:
+        lines.append(f"Out of reach on this machine as it is now: {', '.join(beyond)}.")
     return lines
 
 
@@ -89,9 +92,3 @@ def spell_share(share: float) -> str:
     """Such as "0.82 %"."""
     percent = share * 100
     return f"{percent:.2f} %" if percent < 10 else f"{percent:.0f} %"
-
-
-def checked(check: Comparison | None, compared: QuantileComparison) -> str:
-    """The A/A interval at the same quantile."""
-    found = check.quantile(compared.q) if check else None
-    return spell_ratio(found.ratio) if found else ""

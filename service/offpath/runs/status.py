@@ -18,7 +18,7 @@ class RunStatus(StrEnum):
     CANCELLED = "cancelled"
     """Somebody cancelled it, or the client of a stream went away; what was produced is kept."""
     INTERRUPTED = "interrupted"
-    """The process that ran it died; found and marked later."""
+    """The process that ran it died, or its end could not be stored; found and marked later."""
     BLOCKED = "blocked"
     """A guardrail refused it."""
 

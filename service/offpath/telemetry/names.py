@@ -464,8 +464,8 @@ METRICS: Final[tuple[Metric, ...]] = (
         "offpath.evaluation.rate",
         "gauge",
         "1",
-        "Weighted share of the last 24 hours' runs that pass, with its bounds; the mean score where an evaluator has no "
-        "threshold.",
+        "Weighted share of the last 24 hours' runs that pass, with its bounds; their mean score where an evaluator has "
+        "no threshold.",
         (EVALUATION_NAME, AGENT_NAME, RATE_BOUND),
         feature="evaluation",
     ),

@@ -67,13 +67,13 @@ class Faults:
 
     Args:
         every: Mean seconds between two beginnings.
-        told: Gets the name of each.
     """
 
     site: Site
     seed: int
     every: float
-    told: Callable[[str], None] = lambda name: None
+    log: list[tuple[float, float, str]] = field(default_factory=list)
+    """Of each fault when it began, in seconds since the first part, how long it took, and its name."""
     done: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     """Faults that could not be done or mended: of the soak itself."""
@@ -82,6 +82,7 @@ class Faults:
     def __post_init__(self) -> None:
         self.dice = random.Random(f"{self.seed}.faults")
         self._all = [*_calm(self), *_killing(self)]
+        self._began = time.monotonic()
 
     async def until(self, over: asyncio.Event, *, kills: bool) -> None:
         """Do faults until it is over, and mend what is still broken then."""
@@ -98,16 +99,17 @@ class Faults:
             if fault is None or over.is_set():
                 continue
             self.done[fault.name] += 1
-            self.told(fault.name)
             under_way[fault.place] = asyncio.create_task(self._do(fault))
         await asyncio.gather(*under_way.values())
         await asyncio.to_thread(self.site.start_ended)
 
     async def _do(self, fault: Fault) -> None:
+        began = time.monotonic()
         try:
             await asyncio.to_thread(fault.do)
         except Exception as error:  # the soak goes on, and says so in the end
             self.failed.append(f"{fault.name}: {error!r}")
+        self.log.append((round(began - self._began, 1), round(time.monotonic() - began, 1), fault.name))
 
     def away(self) -> float:
         """Seconds for which something is away."""

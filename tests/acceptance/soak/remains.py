@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from acceptance.soak.account import Line, line
 from acceptance.soak.site import Site
-from acceptance.soak.watch import ROLES, Use, Watch, grown
+from acceptance.soak.watch import ROLES, Watch, grown
 
 MEGABYTE = 2**20
 ENOUGH_RUNS = 2_000
@@ -18,6 +17,8 @@ SLACK = 16.0
 """Megabytes by which it may grow whatever happens."""
 DESCRIPTORS, THREADS = 12, 8
 """By how many more a process may have at the end of the steady part than at its beginning."""
+EXECUTOR_THREADS = 256 + 16
+"""An executor has a thread for each synchronous call that is under way, and keeps them: OFFPATH_EXECUTOR_THREADS."""
 LARGEST_WAL = 64 * MEGABYTE
 """SQLite's log is cut at 8,000 pages; what a locked database lets pile up is more."""
 MOST = {"service": 6, "worker": 4, "zygote": 4, "executor": 40}
@@ -51,7 +52,10 @@ def descriptors_bounded(watch: Watch, since: float) -> Line:
         ):
             # Load comes and goes; what leaks only rises, so that even the least of the end is more.
             growth = _least_of_end(values) - max(values[: max(1, len(values) // 3)])
-            if growth > bound:
+            if role == "executor" and what == "threads":
+                if max(values) > EXECUTOR_THREADS:
+                    wrong.append(f"{role} {pid}: {max(values)} threads")
+            elif growth > bound:
                 wrong.append(f"{role} {pid}: {growth} {what} more than at the beginning")
         most = max(most, *(use.descriptors for use in uses))
     return line("descriptors and threads are bounded", f"at most {most} descriptors in a process", wrong)
@@ -84,9 +88,3 @@ def files_in_bounds(site: Site) -> Line:
 
 def _least_of_end(values: list[int]) -> int:
     return min(values[-max(1, len(values) // 3) :])
-
-
-def median_rss(uses: Iterable[Use]) -> float:
-    """Megabytes."""
-    every = sorted(use.rss for use in uses)
-    return every[len(every) // 2] / MEGABYTE if every else 0.0

@@ -49,6 +49,8 @@ class Outcome:
     drained: float = 0.0
     told: Told = field(default_factory=Told)
     faults: Counter[str] = field(default_factory=Counter)
+    log: list[tuple[float, float, str]] = field(default_factory=list)
+    """See `Faults.log`."""
     ended: Counter[str] = field(default_factory=Counter)
     lines: list[Line] = field(default_factory=list)
     logs: str = ""
@@ -123,7 +125,7 @@ class Soak:
             await clients
             await watching
         self.outcome.seconds = time.monotonic() - self._began
-        self.outcome.faults, self.outcome.ended = self.faults.done, self.site.ended
+        self.outcome.faults, self.outcome.log, self.outcome.ended = self.faults.done, self.faults.log, self.site.ended
         self._say("no more faults; waiting until everything is done")
 
     async def _part(self, seconds: float, *, kills: bool) -> None:

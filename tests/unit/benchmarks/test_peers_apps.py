@@ -23,6 +23,6 @@ def model() -> Iterator[OfflineProcess]:
 def test_it_answers_and_its_hooks_run(peer: Peer, tmp_path: Path, model: OfflineProcess) -> None:
     with serving(peer, TRAFFIC, tmp_path, model.base_url) as arm:
         closed_loop(arm.service.address, [request_to(AGENT)], connections=1, count=1).check()
-        arm.marks.wait(arm.hooks_of(), quiet=60, within=60)
+        arm.marks.wait(arm.hooks_of(), quiet=30, within=60)
         hooks = {mark.hook for mark in arm.marks.since(0)}
     assert hooks == {hook.__name__ for hook in GROUPS[TRAFFIC][AGENT]}

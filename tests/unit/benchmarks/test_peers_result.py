@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from benchmarks import peers_serving
 from benchmarks.peers import PeersReport, table_of
 from benchmarks.peers_result import newest_result, read_result
 from benchmarks.peers_rows import FAILING, LOST, PREDICTED, ROWS, THROUGHPUT, Board
@@ -106,6 +108,20 @@ def test_waiting_for_marks_ends_when_no_more_come(tmp_path: Path) -> None:
     marks = Marks(tmp_path / "marks")
     marks.path.write_text("notify run-1 12.5\n")
     assert marks.wait(2, quiet=0.1, within=60) == 1
+
+
+def test_waiting_goes_on_while_marks_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One every three seconds of a clock that only sleeping moves."""
+    marks, clock = Marks(tmp_path / "marks"), [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        marks.path.write_text("notify run-1 12.5\n" * int(clock[0] // 3))
+
+    monkeypatch.setattr(peers_serving, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    assert marks.wait(4, quiet=4, within=60) == 4
+    with pytest.raises(TimeLimitError, match="of 100 hooks had ended after 20 s"):
+        marks.wait(100, quiet=4, within=20)
 
 
 def test_a_time_limit_ends_whatever_waits_and_leaves_the_outer_one() -> None:

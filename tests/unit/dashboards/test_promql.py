@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,9 @@ from offpath.dashboards.promql import (
 from offpath.errors import ConfigurationError
 from offpath.telemetry import names
 
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not on the PATH (Debian: prometheus)"
+)
 SCOPE = 'cluster=~"$cluster",namespace=~"$namespace",job=~"$job",instance=~"$instance"'
 
 
@@ -113,7 +117,7 @@ def test_what_is_counted_elsewhere_is_taken_from_all_instances() -> None:
     )
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH (Debian: prometheus)")
+@needs_promtool
 def test_the_first_event_of_a_new_series_counts_and_a_new_page_does_not(tmp_path: Path) -> None:
     """At 10 minutes, in the last 5: `known` grew from 2 to 4, `new` appeared at 3, and page b with all that it has.
 
@@ -140,17 +144,31 @@ def test_the_first_event_of_a_new_series_counts_and_a_new_page_does_not(tmp_path
     assert "got" in _grown(tmp_path, series, expected | {"late": 0}), "the test sees what is wrong"
 
 
+@needs_promtool
+def test_deployments_that_share_a_job_are_added_and_pages_of_one_are_not(tmp_path: Path) -> None:
+    backlog = 'offpath_hooks_backlog{%s,job="x",instance="%s",offpath_hook="h",offpath_state="dead"}'
+    series = {backlog % ('namespace="p"', "a"): "3x10", backlog % ('namespace="p"', "b"): "3x10"}
+    series |= {backlog % ('namespace="q"', "a"): "4x10", backlog % ('cluster="far"', "a"): "5x10"}
+    gauge = Series.of("offpath.hooks.backlog", scope=()).shared(names.HOOK)
+    for query, value in ((added(gauge), 12), (largest(gauge), 5), (smallest(gauge), 3)):
+        assert _asked(tmp_path, query, series, [{"labels": "{}", "value": value}]) == ""
+
+
 def _grown(directory: Path, series: dict[str, str], expected: dict[str, int]) -> str:
     """What promtool has to say against `grown` by error type, a minute between two samples."""
     grown = Series.of("offpath.hooks.finished", scope=()).grown(names.ERROR_TYPE, window="5m")
-    rules = {"groups": [{"name": "g", "rules": [{"record": "test:grown", "expr": grown}]}]}
     samples = [{"labels": f'{{error_type="{name}"}}', "value": value} for name, value in sorted(expected.items())]
+    return _asked(directory, f"round({grown})", series, samples)
+
+
+def _asked(directory: Path, query: str, series: dict[str, str], samples: list[dict[str, Any]]) -> str:
+    """What promtool has to say against these samples as the answer after ten minutes."""
+    (directory / "rules.yml").write_text('{"groups": []}')
     case = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "promql_expr_test": [{"expr": "round(test:grown)", "eval_time": "10m", "exp_samples": samples}],
+        "promql_expr_test": [{"expr": query, "eval_time": "10m", "exp_samples": samples}],
     }
-    (directory / "rules.yml").write_text(json.dumps(rules))
     (directory / "test.yml").write_text(json.dumps({"rule_files": ["rules.yml"], "tests": [case]}))
     done = subprocess.run(
         ["promtool", "test", "rules", "test.yml"], cwd=directory, capture_output=True, text=True, timeout=60

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from offpath.errors import ConfigurationError
-from offpath.proof.experiment import Measured, choose_rate, measure, rounded
+from offpath.proof.errors import ProofError
+from offpath.proof.experiment import Measured, capacity, choose_rate, measure, rounded, warm_up
 from offpath.proof.findings import ArmName, Case
 from offpath.proof.load import LoadResult
 from offpath.proof.plan import Plan
@@ -92,6 +95,18 @@ def test_an_arm_that_does_not_keep_up_is_told() -> None:
 
     notes = case_of(measured(arms(), late)).notes
     assert any('"on" did not keep up' in note and "2 of 6" in note and "lower --rate" in note for note in notes)
+
+
+def test_an_arm_that_does_not_answer_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+    made = arms()
+    for arm in made.values():
+        arm.address = address
+    with pytest.raises(ProofError, match='arm "off": no connection to'):
+        capacity(made, 2)
+    with pytest.raises(ProofError, match='arm ".*": no connection to'):
+        warm_up(made, PLAN)
 
 
 def test_failed_hooks_are_counted() -> None:

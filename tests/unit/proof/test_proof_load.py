@@ -114,6 +114,13 @@ def test_no_proper_answer_is_an_error(serve, answer: bytes) -> None:  # type: ig
         closed_loop(server.address, [b"request"], connections=1, count=1)
 
 
+def test_nobody_who_listens_is_an_error_with_the_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+    with pytest.raises(LoadError, match=f"no connection to 127.0.0.1:{address[1]}"):
+        open_loop(address, [b"request"], [0.0], connections=1)
+
+
 def test_requests_are_what_curl_would_send() -> None:
     head, _, body = form_request("/agents/a/runs", {"message": "Hi", "stream": "false"}).partition(b"\r\n\r\n")
     assert head.startswith(b"POST /agents/a/runs HTTP/1.1\r\n")

@@ -41,6 +41,15 @@ def test_the_table_has_both_arms_their_ratio_and_the_check() -> None:
     assert "2 min 10 s in all." in text
 
 
+def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
+    text = io.StringIO()
+    noisy = case((0.064, 10.008), (0.066, 2.499))
+    print_findings(findings(noisy), Console(file=text, width=80, force_terminal=True, color_system=None))
+    for part in ("hooks on", "[0.066, 2.499]", "[0.064, 10.008]", "[-1,868, +2,998]"):
+        assert part in text.getvalue()
+    assert "…" not in text.getvalue()
+
+
 def test_a_difference_is_said_with_its_size() -> None:
     said = answer(case((0.99, 1.01), (1.10, 1.14)))
     assert "12 % slower" in said
@@ -54,7 +63,7 @@ def test_what_cannot_be_resolved_is_said_with_what_it_would_take() -> None:
     assert "6.00 % at p50" in first
     assert "1.00 % at p50: --requests 36000 (about 36 min)" in second
     assert "5.00 % at p99: --requests 1500 (about 1 min 30 s)" in second
-    assert "out of reach" in resolving(case((0.1, 1.9), (1, 1), {0.5: 1.01}))[1]
+    assert resolving(case((0.1, 1.9), (1, 1), {0.5: 1.01}))[-1].endswith("as it is now: 1.00 % at p50.")
     assert "NOT RESOLVED" in shown(findings(noisy, limits={0.5: 1.01}))
     assert len(resolving(case((0.999, 1.001), (1, 1)))) == 1
 

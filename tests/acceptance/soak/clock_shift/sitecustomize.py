@@ -19,11 +19,11 @@ def _shift_clock(path: str) -> None:
 
     def shifted() -> float:
         """Seconds since the epoch, as this process's clock shows them."""
-        return real() + _SHIFT.unpack_from(shared)[0]
+        return real() + float(_SHIFT.unpack_from(shared)[0])
 
     def shifted_ns() -> int:
         """The same in nanoseconds."""
-        return real_ns() + _SHIFT.unpack_from(shared)[0] * 1_000_000_000
+        return real_ns() + int(_SHIFT.unpack_from(shared)[0]) * 1_000_000_000
 
     time.time = shifted
     time.time_ns = shifted_ns
