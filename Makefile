@@ -10,8 +10,11 @@ TESTERS ?= 2
 # Options of `make stack`, such as "--seconds 60"; `python -m deploy.stack --help` lists them.
 STACK ?=
 
+# Options of `make bench-peers`: "--quick", "--save".
+BENCH ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test install test-fast lint format types imports docs check bench constraints build clean
+.PHONY: help demo stack test install test-fast lint format types imports docs check bench bench-peers constraints build clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +69,9 @@ check: lint types imports ## Check style, types, imports and the generated pages
 
 bench: install ## Measure; results go to benchmarks/results
 	@$(BIN)/python -m benchmarks
+
+bench-peers: install ## Compare with what one would pick instead (11 minutes; BENCH=--quick: 4)
+	@$(BIN)/python -m benchmarks peers $(BENCH)
 
 constraints: install ## Pin the versions that are installed now
 	@$(BIN)/python -m pip freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt

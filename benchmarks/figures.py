@@ -16,7 +16,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from offpath.proof.estimates import Estimate
+from offpath.proof.findings import Estimate
 from offpath.proof.machine import describe_machine
 
 RESULTS = Path(__file__).with_name("results")

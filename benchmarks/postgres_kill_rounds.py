@@ -14,18 +14,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.figures import Figure, Report, about, at_most
+from benchmarks.figures import Report
+from benchmarks.kill_rounds import figures
 from benchmarks.served import scratch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from acceptance.postgres_killing import STUCK_SECONDS, Cluster, ClusterFindings, kill_rounds
+from acceptance.postgres_killing import STUCK_SECONDS, Cluster, kill_rounds
 from acceptance.serving import RULES
 from offpath.offline import offline_model_process
 from postgres_server import PostgresServer
-
-REPEATED_SHARE = 0.05
-"""Predicted share of hook calls that are repetitions: what was under way when its worker or executor died."""
 
 
 def main() -> int:
@@ -42,7 +40,7 @@ def main() -> int:
         finally:
             cluster.discard()
             server.remove()
-    report.add(*figures(findings))
+    report.add(*figures(findings, drained=STUCK_SECONDS))
     report.notes += [
         f"seed {seed}; struck: {', '.join(f'{count} x {victim}' for victim, count in sorted(findings.kills.items()))}",
         f"{findings.load.cut_off} requests were cut off or found nobody listening; other statuses than 200: "
@@ -55,30 +53,6 @@ def main() -> int:
     if arguments.save:
         console.print(f"saved as {report.save()}")
     return 1 if findings.wrong() else 0
-
-
-def figures(findings: ClusterFindings) -> list[Figure]:
-    """What was found, each with what was predicted."""
-    streams = sum(findings.load.answered.values())
-    return [
-        Figure("rounds", sum(findings.kills.values()), ""),
-        Figure("runs answered", len(findings.load.answered), "", note=f"{streams} of them as streams"),
-        Figure("hook jobs done", findings.jobs, "", note="one result each: its key is the table's"),
-        Figure("answered runs that are not stored", len(findings.lost_runs), "", predicted=at_most(0)),
-        Figure("hooks lost", len(findings.lost_hooks), "", predicted=at_most(0)),
-        Figure("hooks stored as done that never ran", len(findings.without_effect), "", predicted=at_most(0)),
-        Figure("hooks of runs that are not stored", len(findings.phantoms), "", predicted=at_most(0)),
-        Figure("jobs and runs that never ended", len(findings.stuck), "", predicted=at_most(0)),
-        Figure("runs cut off, marked, and their hook told", findings.interrupted, ""),
-        Figure(
-            "hook calls beyond the first of their job",
-            findings.repeated,
-            "",
-            predicted=about(round(REPEATED_SHARE * findings.jobs)),
-            note="at least once: what was under way is done again",
-        ),
-        Figure("drained after the last round", findings.drain_seconds, "s", predicted=at_most(STUCK_SECONDS)),
-    ]
 
 
 def _arguments() -> argparse.Namespace:

@@ -99,6 +99,8 @@ def found(outcome: Outcome) -> dict[str, object]:
         "acknowledged_runs": len(outcome.told.runs),
         "faults": dict(outcome.faults),
         "fault_log": outcome.log,
+        "ended": dict(outcome.ended),
+        "last_words": outcome.last_words,
         "kept": not outcome.wrong,
         "lines": [asdict(each) | {"kept": each.kept} for each in outcome.lines],
         **circumstances(),

@@ -63,10 +63,10 @@ def prove(
         typer.Option(min=1, max=512, metavar="N", help="Default: three times as many as are busy on average."),
     ] = None,
     pairs: Annotated[
-        int | None, typer.Option(min=3, max=400, metavar="N", help="Rounds. Default: what there is time for.")
+        int | None, typer.Option(min=6, max=400, metavar="N", help="Rounds. Default: what there is time for.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Three short rounds, to see how it works; resolves little.")
+        bool, typer.Option("--quick", help="Six very short rounds, to see how it works; resolves little.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Of arrivals and orders.")] = 1,
     storage_arm: Annotated[

@@ -1,6 +1,7 @@
 """Writes the pages and the dashboards that are made from code.
 
-`python -m offpath.reference settings --write` brings them up to date, `--check` fails when they are not.
+`python -m offpath.reference settings --write` brings them up to date, `--check` fails when they are not. `all` stands for
+all topics.
 """
 
 from __future__ import annotations
@@ -241,20 +242,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m offpath.reference", description="Pages and dashboards made from code."
     )
-    parser.add_argument("topic", choices=sorted(PAGES))
+    parser.add_argument("topic", choices=[*sorted(PAGES), "all"])
     parser.add_argument("--root", type=Path, default=Path(), help="the repository (default: the working directory)")
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument("--check", action="store_true", help="fail when a file is not up to date")
     mode.add_argument("--write", action="store_true", help="bring the files up to date")
     options = parser.parse_args(arguments)
+    topics = sorted(PAGES) if options.topic == "all" else [options.topic]
     if options.write:
-        for name in write(options.topic, options.root):
-            sys.stdout.write(f"wrote {name}\n")
+        for topic in topics:
+            for name in write(topic, options.root):
+                sys.stdout.write(f"wrote {name}\n")
         return 0
-    names = stale(options.topic, options.root)
-    for name in names:
-        sys.stderr.write(f"{name} is stale; run: python -m offpath.reference {options.topic} --write\n")
-    return 1 if names else 0
+    late = [(topic, name) for topic in topics for name in stale(topic, options.root)]
+    for topic, name in late:
+        sys.stderr.write(f"{name} is stale; run: python -m offpath.reference {topic} --write\n")
+    return 1 if late else 0
 
 
 def _groups() -> list[tuple[str, list[Option]]]:

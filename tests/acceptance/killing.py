@@ -1,6 +1,7 @@
 """Kill -9 of a service's processes at random moments under load, and what has to be true afterwards.
 
-Used by test_kill.py with few rounds, and by benchmarks/kill_rounds.py with several hundred.
+Used by test_kill.py with few rounds, and by benchmarks/kill_rounds.py with several hundred. `postgres_killing` does the
+same to many machines, with the clients and the examination of this module.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ import random
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 import httpx
 import psutil
 
 from acceptance.serving import Service
+from acceptance.streams import events
 
+V = TypeVar("V")
 AGENT: Final = "victim"
 HOOKS: Final = ("pre:noted", "post:counted", "post:filed")
 """Of each run that ended; the one for interrupted runs is apart."""
@@ -117,17 +120,12 @@ class _KillRounds:
         self.told = told
         self.findings = Findings(seed)
         self.load = self.findings.load
-        self.stopping = False
 
     async def run(self, rounds: int) -> Findings:
         await asyncio.to_thread(self.service.start)
-        clients = [asyncio.create_task(self._client(self.random.getrandbits(32))) for _ in range(CLIENTS)]
-        try:
-            for number, victim in enumerate(self._victims(rounds), 1):
+        async with under_load(self.load, [self.service.url], self.findings.seed):
+            for number, victim in enumerate(in_turns(VICTIMS, rounds, self.random), 1):
                 await self._round(number, victim)
-        finally:
-            self.stopping = True
-            await asyncio.gather(*clients)
         await asyncio.to_thread(self.service.wait_ready)
         began = time.monotonic()
         while self._unfinished() and time.monotonic() - began < DRAIN_SECONDS:
@@ -135,16 +133,8 @@ class _KillRounds:
         self.findings.drain_seconds = time.monotonic() - began
         code = await asyncio.to_thread(self.service.stop)
         assert code == 0, f"after the kills the service ended with code {code}:\n{self.service.log_end()}"
-        examine(self.service.database, self.service.lines, self.findings)
+        _examine_file(self.service.database, self.service.lines, self.findings)
         return self.findings
-
-    def _victims(self, rounds: int) -> Iterator[Victim]:
-        """Each in turn, in random order."""
-        while rounds > 0:
-            for victim in self.random.sample(VICTIMS, len(VICTIMS)):
-                if rounds > 0:
-                    yield victim
-                rounds -= 1
 
     async def _round(self, number: int, victim: Victim) -> None:
         before = len(self.load.answered)
@@ -180,27 +170,6 @@ class _KillRounds:
             process.wait()
         return len(killed)
 
-    async def _client(self, seed: int) -> None:
-        dice = random.Random(seed)
-        async with httpx.AsyncClient(base_url=self.service.url, timeout=60) as client:
-            while not self.stopping:
-                try:
-                    await self._request(client, streamed=dice.random() < STREAMS)
-                except httpx.TransportError:
-                    self.load.cut_off += 1
-                    await asyncio.sleep(0.1)
-
-    async def _request(self, client: httpx.AsyncClient, *, streamed: bool) -> None:
-        body = {"message": "survive", "stream": streamed}
-        async with client.stream("POST", f"/agents/{AGENT}/runs", json=body) as response:
-            text = (await response.aread()).decode()
-        if response.status_code != 200:
-            self.load.refused[response.status_code] += 1
-            return
-        completed = _completed_event(text) if streamed else json.loads(text)
-        if completed is not None:
-            self.load.answered[completed["run_id"]] = streamed
-
     def _unfinished(self) -> int:
         (jobs,), (running,) = self.service.query(
             "SELECT count(*) FROM jobs UNION ALL SELECT count(*) FROM runs WHERE status = 'running'"
@@ -208,43 +177,82 @@ class _KillRounds:
         return int(jobs) + int(running)
 
 
-def _completed_event(stream: str) -> dict[str, Any] | None:
-    """The data of RunCompleted, if it arrived whole."""
-    for frame in stream.split("\n\n")[:-1]:
-        name, _, data = frame.partition("\n")
-        if name == "event: RunCompleted":
-            found: dict[str, Any] = json.loads(data.removeprefix("data: "))
-            return found
-    return None
+@asynccontextmanager
+async def under_load(load: Load, urls: Sequence[str], seed: int) -> AsyncIterator[None]:
+    """Have clients ask the victim for runs while the block runs; what they are told goes to `load`."""
+    stopping = asyncio.Event()
+    clients = [
+        asyncio.create_task(_client(load, urls, random.Random(f"{seed}.{number}"), stopping))
+        for number in range(CLIENTS)
+    ]
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.gather(*clients)
 
 
-def examine(database: Path, lines: Path, findings: Findings) -> None:
-    """Compare what the clients were told with what is stored, and with what the hooks wrote."""
+def in_turns(victims: Sequence[V], rounds: int, dice: random.Random) -> Iterator[V]:
+    """So many victims: each in turn, in random order."""
+    while rounds > 0:
+        yield from dice.sample(victims, min(rounds, len(victims)))
+        rounds -= len(victims)
+
+
+async def _client(load: Load, urls: Sequence[str], dice: random.Random, stopping: asyncio.Event) -> None:
+    async with httpx.AsyncClient(timeout=60) as client:
+        while not stopping.is_set():
+            try:
+                await _request(load, client, dice.choice(urls), streamed=dice.random() < STREAMS)
+            except httpx.TransportError:
+                load.cut_off += 1
+                await asyncio.sleep(0.1)
+
+
+async def _request(load: Load, client: httpx.AsyncClient, url: str, *, streamed: bool) -> None:
+    body = {"message": "survive", "stream": streamed}
+    async with client.stream("POST", f"{url}/agents/{AGENT}/runs", json=body) as response:
+        text = (await response.aread()).decode()
+    if response.status_code != 200:
+        load.refused[response.status_code] += 1
+        return
+    completed = dict(events(text)).get("RunCompleted") if streamed else json.loads(text)
+    if completed is not None:
+        load.answered[completed["run_id"]] = streamed
+
+
+def _examine_file(database: Path, lines: Path, findings: Findings) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        runs = dict(connection.execute("SELECT run_id, status FROM runs"))
-        queued = dict(connection.execute("SELECT key, run_id FROM jobs"))
-        results = {
-            key: (run_id, state)
-            for key, run_id, state in connection.execute("SELECT key, run_id, state FROM job_results")
-        }
         findings.integrity = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+        examine(
+            findings,
+            lines,
+            runs=dict(connection.execute("SELECT run_id, status FROM runs")),
+            queued=[key for (key,) in connection.execute("SELECT key FROM jobs")],
+            results=dict(connection.execute("SELECT key, state FROM job_results")),
+        )
+
+
+def examine(
+    findings: Findings, lines: Path, *, runs: Mapping[str, str], queued: Sequence[str], results: Mapping[str, str]
+) -> None:
+    """Compare what the clients were told with what is stored, and with what the hooks wrote.
+
+    Args:
+        runs: Statuses of the stored runs.
+        queued: Keys of jobs that have not ended.
+        results: States of those that have, by their keys.
+    """
     calls: Counter[str] = Counter()
     for path in lines.iterdir():
         calls.update(line.split()[0] for line in path.read_text().splitlines())
     interrupted = [run_id for run_id, status in runs.items() if status == "interrupted"]
     wanted = [f"{run_id}:{hook}" for run_id in findings.load.answered for hook in HOOKS]
     wanted += [f"{run_id}:{CUT_OFF}" for run_id in interrupted]
-
     findings.runs, findings.jobs, findings.interrupted = len(runs), len(results), len(interrupted)
-    findings.repeated = sum(calls.values()) - len(calls)
+    findings.repeated = calls.total() - len(calls)
     findings.lost_runs = [run_id for run_id in findings.load.answered if runs.get(run_id) != "completed"]
-    findings.lost_hooks = [
-        f"{key}: {state}" for key in wanted if (state := results.get(key, ("", "no job"))[1]) != "succeeded"
-    ]
-    findings.without_effect = [key for key, (_, state) in results.items() if state == "succeeded" and not calls[key]]
-    findings.phantoms = [
-        *(key for key, run_id in queued.items() if run_id not in runs),
-        *(key for key, (run_id, _) in results.items() if run_id not in runs),
-        *(key for key in calls if key.split(":")[0] not in runs),
-    ]
+    findings.lost_hooks = [f"{key}: {state}" for key in wanted if (state := results.get(key, "no job")) != "succeeded"]
+    findings.without_effect = [key for key, state in results.items() if state == "succeeded" and not calls[key]]
+    findings.phantoms = [key for key in (*queued, *results, *calls) if key.split(":")[0] not in runs]
     findings.stuck = [*queued, *(run_id for run_id, status in runs.items() if status == "running")]

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-import httpx
 import psutil
 
-from acceptance.killing import CUT_OFF, ENVIRONMENT, HOOKS, Findings, _completed_event
+from acceptance.killing import ENVIRONMENT, Findings, examine, in_turns, under_load
 from acceptance.serving import Service, console_script
 from postgres_server import PostgresServer, fresh_database, run
 
@@ -28,8 +26,6 @@ Victim = Literal["service", "worker", "zygote", "executor", "restart", "crash"]
 VICTIMS: Final[tuple[Victim, ...]] = get_args(Victim)
 SERVICES: Final = 2
 WORKERS: Final = 3
-CLIENTS: Final = 6
-STREAMS: Final = 0.35
 _EARLY: Final = 0.2
 LEASE: Final = 3.0
 """Seconds after which the test's service processes count as dead; the default of 15 would only make it longer."""
@@ -106,17 +102,13 @@ class _KillRounds:
         self.told = told
         self.findings = ClusterFindings(seed)
         self.load = self.findings.load
-        self.stopping = False
 
     async def run(self, rounds: int) -> ClusterFindings:
         await asyncio.to_thread(self.cluster.start)
-        clients = [asyncio.create_task(self._client(number)) for number in range(CLIENTS)]
-        try:
-            for number, victim in enumerate(self._victims(rounds), 1):
+        urls = [service.url for service in self.cluster.services]
+        async with under_load(self.load, urls, self.findings.seed):
+            for number, victim in enumerate(in_turns(VICTIMS, rounds, self.random), 1):
                 await self._round(number, victim)
-        finally:
-            self.stopping = True
-            await asyncio.gather(*clients)
         await asyncio.to_thread(self._start_ended)
         began = time.monotonic()
         while self._unfinished() and time.monotonic() - began < STUCK_SECONDS:
@@ -132,13 +124,6 @@ class _KillRounds:
             worker.wait()  # with whatever code: one that was just starting cannot heed the signal yet
         self._examine()
         return self.findings
-
-    def _victims(self, rounds: int) -> Iterator[Victim]:
-        while rounds > 0:
-            for victim in self.random.sample(VICTIMS, len(VICTIMS)):
-                if rounds > 0:
-                    yield victim
-                rounds -= 1
 
     async def _round(self, number: int, victim: Victim) -> None:
         before = len(self.load.answered)
@@ -178,28 +163,6 @@ class _KillRounds:
                 self.findings.ended[f"{each.directory.name[:-1]} with code {code}"] += 1
                 each.start(ready=False)
 
-    async def _client(self, number: int) -> None:
-        dice = random.Random(self.findings.seed + number)
-        urls = [service.url for service in self.cluster.services]
-        async with httpx.AsyncClient(timeout=60) as client:
-            while not self.stopping:
-                try:
-                    await self._request(client, dice.choice(urls), streamed=dice.random() < STREAMS)
-                except httpx.TransportError:
-                    self.load.cut_off += 1
-                    await asyncio.sleep(0.1)
-
-    async def _request(self, client: httpx.AsyncClient, url: str, *, streamed: bool) -> None:
-        body = {"message": "survive", "stream": streamed}
-        async with client.stream("POST", f"{url}/agents/victim/runs", json=body) as response:
-            text = (await response.aread()).decode()
-        if response.status_code != 200:
-            self.load.refused[response.status_code] += 1
-            return
-        completed = _completed_event(text) if streamed else json.loads(text)
-        if completed is not None:
-            self.load.answered[completed["run_id"]] = streamed
-
     def _unfinished(self) -> int:
         rows = self.cluster.query(
             "SELECT count(*) FROM offpath_hook_queue UNION ALL SELECT count(*) FROM offpath_runs WHERE status = 'running'"
@@ -207,25 +170,12 @@ class _KillRounds:
         return sum(count for (count,) in rows)
 
     def _examine(self) -> None:
-        """Compare what the clients were told with what is stored, and with what the hooks wrote."""
-        findings, query = self.findings, self.cluster.query
-        runs = dict(query("SELECT run_id, status FROM offpath_runs"))
-        queued = [key for (key,) in query("SELECT dedupe_key FROM offpath_hook_queue")]
-        results = dict(query("SELECT key, state FROM offpath_job_results"))
-        calls: dict[str, int] = {}
-        for path in self.cluster.lines.iterdir():
-            for line in path.read_text().splitlines():
-                calls[line.split()[0]] = calls.get(line.split()[0], 0) + 1
-        interrupted = [run_id for run_id, status in runs.items() if status == "interrupted"]
-        wanted = [f"{run_id}:{hook}" for run_id in findings.load.answered for hook in HOOKS]
-        wanted += [f"{run_id}:{CUT_OFF}" for run_id in interrupted]
-        findings.runs, findings.jobs, findings.interrupted = len(runs), len(results), len(interrupted)
-        findings.integrity = "ok"
-        findings.repeated = sum(calls.values()) - len(calls)
-        findings.lost_runs = [run_id for run_id in findings.load.answered if runs.get(run_id) != "completed"]
-        findings.lost_hooks = [
-            f"{key}: {state}" for key in wanted if (state := results.get(key, "no job")) != "succeeded"
-        ]
-        findings.without_effect = [key for key, state in results.items() if state == "succeeded" and key not in calls]
-        findings.phantoms = [key for key in (*queued, *results, *calls) if key.split(":")[0] not in runs]
-        findings.stuck = [*queued, *(run_id for run_id, status in runs.items() if status == "running")]
+        query = self.cluster.query
+        self.findings.integrity = "ok"
+        examine(
+            self.findings,
+            self.cluster.lines,
+            runs=dict(query("SELECT run_id, status FROM offpath_runs")),
+            queued=[key for (key,) in query("SELECT dedupe_key FROM offpath_hook_queue")],
+            results=dict(query("SELECT key, state FROM offpath_job_results")),
+        )

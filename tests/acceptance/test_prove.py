@@ -55,7 +55,7 @@ def test_a_planted_slowdown_is_caught_and_none_is_seen_where_there_is_none(tmp_p
     answer, check = case.comparison("off", "on"), case.comparison("off", "off again")
     assert answer is not None
     assert check is not None
-    assert answer.pairs == 3
+    assert answer.pairs == 6
     assert answer.requests == check.requests > 20
     slower, same = answer.quantile(0.5), check.quantile(0.5)
     assert slower is not None

@@ -25,7 +25,7 @@ from offpath.proof.errors import ProofError
 from offpath.proof.findings import ArmName, Case, Comparison, RunTrace
 from offpath.proof.load import Address, LoadResult, closed_loop, open_loop
 from offpath.proof.machine import Neighbours
-from offpath.proof.plan import Plan
+from offpath.proof.plan import LEAST_PAIRS, Plan
 from offpath.proof.progress import Reporter, spell_seconds
 from offpath.proof.resolution import disturbances, resolve
 
@@ -269,6 +269,8 @@ def _notes(case: Case, rounds: Rounds, plan: Plan) -> list[str]:
     if case.others_cpu_share > 0.1:
         share = f"{case.others_cpu_share * 100:.0f} %"
         notes.append(f"other programs used {share} of the machine meanwhile; measure again when it is quiet")
+    if rounds.count < LEAST_PAIRS:
+        notes.append(f"{rounds.count} rounds are too few for an interval of 95 %: {LEAST_PAIRS} are needed")
     if rounds.interrupted:
         notes.append(f"interrupted after {rounds.count} of {plan.pairs} rounds")
     return notes

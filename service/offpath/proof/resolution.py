@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from offpath.proof.findings import Case, Comparison, Estimate, Resolution
+from offpath.proof.plan import LEAST_PAIRS
 
 WANTED: Final = {0.5: 0.01, 0.95: 0.05, 0.99: 0.05}
 """Differences that are asked for when no limit is: shares, by quantile."""
@@ -41,7 +42,8 @@ def resolve(check: Comparison, limits: Mapping[float, float]) -> tuple[Resolutio
         wanted = limits[each.q] - 1 if each.q in limits else WANTED.get(each.q, 0.05)
         resolved = resolved_by(each.ratio)
         needed = _two_figures(check.requests * (resolved / wanted) ** 2) if wanted > 0 else 0
-        found.append(Resolution(each.q, wanted, resolved, needed, wanted > 0 and resolved <= wanted))
+        enough = 0 < wanted >= resolved and check.pairs >= LEAST_PAIRS
+        found.append(Resolution(each.q, wanted, resolved, needed, enough))
     return tuple(found)
 
 

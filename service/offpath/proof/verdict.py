@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from offpath.proof.findings import Case, Findings, Verdict
+from offpath.proof.plan import LEAST_PAIRS
 from offpath.proof.resolution import disturbed
 from offpath.proof.words import spell_share
 
@@ -48,6 +49,8 @@ def _judge(case: Case, q: float, limit: float) -> Verdict:
     surely = 1 + resolution.resolved if disturbed(checked.ratio) else limit
     if ratio.low > max(surely, limit):
         return verdict(False, f"the whole interval [{ratio.low:.3f}, {ratio.high:.3f}] lies above {limit:g}")
+    if check is not None and check.pairs < LEAST_PAIRS:
+        return verdict(False, f"{check.pairs} rounds are too few, {LEAST_PAIRS} are needed", resolved=False)
     return verdict(
         False,
         f"differences below {spell_share(resolution.resolved)} cannot be told from none here, and "

@@ -83,6 +83,8 @@ class Site:
     """Those that no service started."""
     ended: Counter[str] = field(default_factory=Counter)
     """Processes that ended by themselves and were started again."""
+    last_words: dict[str, str] = field(default_factory=dict)
+    """The end of the log of the last one of each."""
     resets: int = 0
     """How often all processes that count for /metrics have been gone at once."""
     changing: threading.RLock = field(default_factory=threading.RLock)
@@ -120,6 +122,7 @@ class Site:
                 assert part.process is not None
                 if (code := part.process.poll()) is not None:
                     self.ended[f"{part.directory.name} with code {code}"] += 1
+                    self.last_words[f"{part.directory.name} with code {code}"] = part.log_end()[-600:]
                     part.start(ready=False)
 
     def stop(self) -> dict[str, int]:

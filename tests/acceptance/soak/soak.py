@@ -33,6 +33,8 @@ DRAIN_SECONDS: Final = 600.0
 """A bound and no expectation."""
 STUCK_SECONDS: Final = 45.0
 """Without any change in what is left, that is what will stay."""
+LEAVE_SECONDS: Final = 4.0
+"""For which clients may go on when the traffic is over."""
 QUIET_RUNS: Final = 60
 PAGE_SECONDS: Final = 30.0
 _DAY: Final = 86_400
@@ -52,6 +54,7 @@ class Outcome:
     log: list[tuple[float, float, str]] = field(default_factory=list)
     """See `Faults.log`."""
     ended: Counter[str] = field(default_factory=Counter)
+    last_words: dict[str, str] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     logs: str = ""
 
@@ -103,7 +106,7 @@ class Soak:
                     await self._traffic()
                     await self._account(promise)
             finally:
-                self.outcome.logs = made.logs()
+                self.outcome.logs, self.outcome.last_words = made.logs(), made.last_words
         return self.outcome
 
     # -- traffic ----------------------------------------------------------------------------------------------
@@ -114,7 +117,7 @@ class Soak:
         urls = [service.url for service in self.site.services]
         traffic = Traffic(urls, self.seed, self.outcome.told, self.pause)
         clients = asyncio.create_task(traffic.until(over))
-        watching = asyncio.create_task(self._show(over))
+        watching = [asyncio.create_task(self._show(over)), asyncio.create_task(self._keep(over))]
         seconds = 60 * self.minutes
         try:
             await self._part(STORM_SHARE * seconds, kills=True)
@@ -122,8 +125,11 @@ class Soak:
             await self._part((1 - STORM_SHARE) * seconds, kills=False)
         finally:
             over.set()
-            await clients
-            await watching
+            # Who is still reading then goes away, as users do.
+            await asyncio.wait([clients], timeout=LEAVE_SECONDS)
+            clients.cancel()
+            await asyncio.gather(clients, return_exceptions=True)
+            await asyncio.gather(*watching)
         self.outcome.seconds = time.monotonic() - self._began
         self.outcome.faults, self.outcome.log, self.outcome.ended = self.faults.done, self.faults.log, self.site.ended
         self._say("no more faults; waiting until everything is done")
@@ -146,6 +152,16 @@ class Soak:
                     await over.wait()
             except TimeoutError:
                 self._say("under way")
+
+    async def _keep(self, over: asyncio.Event) -> None:
+        """Start again what has ended, as whatever runs the processes does."""
+        while not over.is_set():
+            await asyncio.to_thread(self.site.start_ended)
+            try:
+                async with asyncio.timeout(1.0):
+                    await over.wait()
+            except TimeoutError:
+                continue
 
     def _say(self, what: str) -> None:
         told, watch = self.outcome.told, self.watch

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import httpx
 
+from acceptance.streams import events
+
 CLIENTS: Final = 8
 _TIMEOUT: Final = 60.0
 _STORAGE: Final = "storage_"
@@ -265,16 +267,6 @@ class _Client:
         self.told.runs[run_id] = ends
         self.mine.append(run_id)
         del self.mine[:-50]
-
-
-def events(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """The events of a stream that arrived whole: names and data."""
-    found = []
-    for frame in text.split("\n\n")[:-1]:
-        name, _, data = frame.partition("\ndata: ")
-        if name.startswith("event: "):
-            found.append((name.removeprefix("event: "), json.loads(data)))
-    return found
 
 
 def _json(text: str) -> dict[str, Any]:

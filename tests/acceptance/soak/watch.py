@@ -88,7 +88,7 @@ class Watch:
             except Exception as error:  # a look that fails is a finding, too
                 self.failed.append(f"{look.__qualname__}: {error!r}")
             # Looking takes from those that are looked at; on a slow machine it is done less often.
-            if self._over.wait(4 * (time.monotonic() - began)):
+            if self._over.wait(2 * (time.monotonic() - began)):
                 return
 
     def _processes(self) -> None:
@@ -128,7 +128,7 @@ class Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._http = [httpx.Client(base_url=service.url, timeout=10) for service in site.services]
+        self._http = [httpx.Client(base_url=service.url, timeout=3) for service in site.services]
         self._asked = 0
         self._lock = threading.Lock()
         self._ended: list[Page] = []

@@ -151,6 +151,20 @@ def test_every_rank_of_many_values_is_the_right_one() -> None:
         assert found == pytest.approx(repeated, abs=1e-9)
 
 
+@pytest.mark.parametrize("rounds", [6, 12])
+def test_intervals_of_noisy_rounds_hold_the_truth_as_often_as_they_say(rounds: int) -> None:
+    draw, held, times = random.Random(11), 0, 80
+    for _ in range(times):
+        pairs = []
+        for _ in range(rounds):
+            drift = draw.uniform(0.9, 1.3)  # what the machine does to both
+            shares = (draw.gauss(1, 0.01), 1.02 * draw.gauss(1, 0.01))  # and to each block by itself
+            pairs.append(tuple([drift * share * draw.lognormvariate(0, 0.3) for _ in range(60)] for share in shares))
+        ratio = compare_quantiles(pairs, (0.5,), resamples=300)[0].ratio
+        held += ratio.low <= 1.02 <= ratio.high
+    assert held >= 0.89 * times  # 95, and chance
+
+
 def test_few_blocks_cut_off_less() -> None:
     # Student's quantile times sqrt(n / (n - 1)), as a normal probability: 2.201 * 1.0445 for a dozen blocks.
     assert tail(12) == pytest.approx(NormalDist().cdf(-2.201 * math.sqrt(12 / 11)), rel=1e-3)

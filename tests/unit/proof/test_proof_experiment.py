@@ -77,6 +77,8 @@ def test_an_interruption_keeps_the_rounds_that_are_complete() -> None:
     assert found.interrupted
     assert case.comparisons[0].pairs == 4
     assert any("interrupted after 4 of 6" in note for note in case.notes)
+    assert any("too few" in note for note in case.notes)
+    assert not case.resolutions[0].enough
     assert case.waterfall == ()
 
 

@@ -39,8 +39,8 @@ def test_as_many_requests_as_were_asked_for(requests: int, rate: float) -> None:
 def test_pairs_can_be_chosen() -> None:
     assert planned(Amount(pairs=9)).pairs == 9
     assert planned(Amount(requests=1_800, pairs=9)).block_seconds == pytest.approx(2)
-    assert planned(Amount(quick=True, pairs=5)).pairs == 5
-    assert planned(Amount(quick=True)).seconds < planned(Amount()).seconds / 4
+    assert planned(Amount(quick=True, pairs=7)).pairs == 7
+    assert planned(Amount(quick=True), lead_in=0.3).seconds < planned(Amount()).seconds / 4
 
 
 def test_a_block_of_a_low_rate_is_long_enough_for_some_requests() -> None:

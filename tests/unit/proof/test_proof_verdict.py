@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,12 +79,18 @@ def test_nothing_is_kept_that_is_above_the_limit_or_not_resolved(
 
 def test_without_a_measurement_nothing_is_kept() -> None:
     made = case((0.99, 1.01), (1.0, 1.0), LIMITS)
-    without_check = type(made)(**{name: getattr(made, name) for name in made.__struct_fields__} | {"resolutions": ()})
+    without_check = msgspec.structs.replace(made, resolutions=())
     assert not judge(without_check, LIMITS)[0].resolved
-    without_answer = type(made)(
-        **{name: getattr(made, name) for name in made.__struct_fields__} | {"comparisons": made.comparisons[:1]}
-    )
+    without_answer = msgspec.structs.replace(made, comparisons=made.comparisons[:1])
     assert not judge(without_answer, LIMITS)[0].resolved
+
+
+def test_too_few_rounds_decide_nothing() -> None:
+    made = case((0.999, 1.001), (1.0, 1.001), LIMITS)
+    few = tuple(msgspec.structs.replace(each, pairs=5) for each in made.comparisons)
+    (verdict,) = judge(msgspec.structs.replace(made, comparisons=few, resolutions=resolve(few[0], LIMITS)), LIMITS)
+    assert (verdict.kept, verdict.resolved) == (False, False)
+    assert "5 rounds are too few" in verdict.reason
 
 
 def verdict(kept: bool, resolved: bool = True) -> Verdict:
