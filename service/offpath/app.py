@@ -194,7 +194,7 @@ class AgentService:
         Its routes are then below the path, as in `/offpath/agents/{id}/runs`, `/offpath/metrics` and `/offpath/docs`.
         Keys and allowed hosts guard what is below the path and nothing else. The app's own lifespan stays, around the
         service's: what it opens is open until the last run has ended. Spans and metrics of HTTP requests are those of
-        the whole app, in place of FastAPI's own. Links in answers, such as `hooks_url`, are without the path.
+        the whole app, in place of FastAPI's own.
 
         `app.mount(path, service.get_app())` would serve the routes without ever starting the service, since nobody
         runs the lifespan of a mounted app. Call this where the app is made: a worker imports the same module.

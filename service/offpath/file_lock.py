@@ -50,14 +50,14 @@ class FileLock:
         return self._descriptor is not None and _same_file(self._descriptor, self.path)
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free. The file and its parent directory are created.
+        """Take the lock if it is free. The file and its parent directory are created, for their owner alone.
 
         Raises:
             OSError: If the file cannot be opened.
         """
         if self.held:
             return True
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for _ in range(100):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
             if not _try_lock(descriptor):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from offpath.agents.agent import Agent
 from offpath.api.access import OPEN_PATHS, needed_scope
 from offpath.app import AgentService
+from offpath.markdown import cell
 from offpath.models.openai_chat import OpenAIChat
 from offpath.settings import Settings
 
@@ -95,7 +96,7 @@ def _line(operation: Json) -> str:
 def _parameter(each: Json) -> str:
     place = " (header)" if each["in"] == "header" else ""
     text = each.get("description", "")
-    return f"| `{each['name']}`{place} | {_takes(each['schema'])} | {_cell(text)} |\n"
+    return f"| `{each['name']}`{place} | {_takes(each['schema'])} | {cell(text)} |\n"
 
 
 def _answers(responses: Json) -> str:
@@ -124,7 +125,7 @@ def _schema(name: str, schema: Json) -> str:
 def _fields(schema: Json) -> str:
     required = schema.get("required", ())
     rows = "".join(
-        f"| `{name}`{_mark(name in required)} | {_takes(each)} | {_cell(each.get('description', ''))} |\n"
+        f"| `{name}`{_mark(name in required)} | {_takes(each)} | {cell(each.get('description', ''))} |\n"
         for name, each in schema.get("properties", {}).items()
     )
     return f"\n| field | type | |\n|---|---|---|\n{rows}" if rows else ""
@@ -175,7 +176,3 @@ def _limits(schema: Json) -> Iterator[str]:
 
 def _paragraph(text: str) -> str:
     return f"{' '.join(text.split())}\n" if text else ""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

@@ -1,7 +1,7 @@
 """Writes the pages and the dashboards that are made from code.
 
-`python -m offpath.reference settings --write` brings them up to date, `--check` fails when they are not. `all` stands for
-all topics.
+`python -m offpath.reference settings --write` brings them up to date, and `--check` fails when they are not. `all` is
+for all topics.
 """
 
 from __future__ import annotations
@@ -212,12 +212,20 @@ def http_page() -> str:
     return http_page.http_page()
 
 
+def python_page() -> str:
+    """docs/reference/python.md."""
+    from offpath import python_page
+
+    return python_page.python_page()
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "settings": {"docs/reference/settings.md": settings_page, ".env.example": env_example},
     "telemetry": {"docs/reference/telemetry.md": telemetry_page},
     "evaluators": {"docs/reference/evaluators.md": catalogue.page},
     "cli": {"docs/reference/cli.md": cli_page},
     "http": {"docs/reference/http.md": http_page},
+    "python": {"docs/reference/python.md": python_page},
     "dashboards": {f"dashboards/{path}": make for path, make in FILES.items()},
 }
 """By the name of the topic: the files, relative to the repository, and what makes their text."""

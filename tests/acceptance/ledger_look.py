@@ -268,7 +268,7 @@ class Observer:
             began = time.monotonic()
             try:
                 seen = self.look()
-            except (TimeoutError, sqlite3.OperationalError, asyncpg.PostgresError, OSError):
+            except (TimeoutError, sqlite3.OperationalError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 continue  # not there yet
             except Exception as error:  # what could not be read is a finding, too
                 self.found.append(repr(error))

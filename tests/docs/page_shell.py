@@ -55,6 +55,7 @@ class PageShell:
         self._home.mkdir()
         self._state = self._home / "environment"
         self.environment = {
+            **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self._home),
             "LANG": "C.UTF-8",
@@ -131,7 +132,7 @@ class PageShell:
             self.expect(command.where, command.output)
 
     def _bash(self, text: str) -> subprocess.CompletedProcess[str]:
-        script = f"set -a -o pipefail\n{text}\nstatus=$?\nenv --null > {shlex.quote(str(self._state))}\nexit $status\n"
+        script = f"set -a -o pipefail\n{text}\nstatus=$?\nenv -0 > {shlex.quote(str(self._state))}\nexit $status\n"
         return subprocess.run(
             ["bash", "-c", script],
             cwd=self.directory,
@@ -162,7 +163,7 @@ class PageShell:
             "",
             environment["OPENAI_BASE_URL"],
             command=[console_script("offpath"), *(word.replace("{", "{{").replace("}", "}}") for word in words[1:])],
-            environment={**dict.fromkeys(os.environ), "OFFPATH_DATABASE_URL": None, **environment},
+            environment={"OFFPATH_DATABASE_URL": None, **environment},
         )
         service.port, service.url = self.port, self.url
         service.http.base_url = httpx.URL(self.url + MOUNTED.get(self.page, ""))

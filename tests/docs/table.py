@@ -88,7 +88,7 @@ def rule_for(page: str, text: str) -> Rule | None:
     return next((rule for rule in RULES if rule.holds(page, text)), None)
 
 
-GENERATED: Final = re.compile(r"docs/reference/(settings|cli|http|evaluators|telemetry)\.md")
+GENERATED: Final = re.compile(r"docs/reference/(settings|cli|http|python|evaluators|telemetry)\.md")
 """Pages whose `text` blocks come out of the code: `make check` compares them with it."""
 
 GIVEN: Final[Mapping[str, tuple[str, ...]]] = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 import typer
 
+import offpath.testing
 from offpath import reference
 from offpath.cli import app
 from offpath.demo import service
@@ -20,7 +22,7 @@ def anchors(page: str) -> set[str]:
     return given | {re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-") for heading in found}
 
 
-@pytest.mark.parametrize("topic", ["cli", "http"])
+@pytest.mark.parametrize("topic", ["cli", "http", "python"])
 def test_links_inside_a_page_lead_somewhere(topic: str) -> None:
     page = "".join(make() for make in reference.PAGES[topic].values())
     assert set(re.findall(r"\]\(#(.*?)\)", page)) - anchors(page) == set()
@@ -54,6 +56,15 @@ def test_every_route_is_there() -> None:
     assert "None" not in page
 
 
+def test_every_public_name_is_there() -> None:
+    page = reference.python_page()
+    for module in (offpath, offpath.testing):
+        for name in module.__all__:
+            assert f"\n### `{name}`\n" in page, name
+            assert inspect.getdoc(getattr(module, name)).splitlines()[0][:40] in page, name
+    assert " at 0x" not in page, "an address, which is another one each time"
+
+
 def test_the_page_is_the_same_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     before = reference.http_page()
     monkeypatch.setenv("OFFPATH_API_KEY", "k-1f9c2d7e5b8a4036")
@@ -61,7 +72,7 @@ def test_the_page_is_the_same_whatever_the_environment_says(monkeypatch: pytest.
     assert reference.http_page() == before
 
 
-@pytest.mark.parametrize("topic", ["cli", "http"])
+@pytest.mark.parametrize("topic", ["cli", "http", "python"])
 def test_a_page_that_is_not_up_to_date_is_noticed(
     topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -312,3 +312,18 @@ async def test_jobs_are_listed_by_state_and_hook(queue: Bench) -> None:
     assert [job.error for job in await people.jobs(state=JobState.DEAD)] == ["boom"]
     assert [job.run_id for job in await people.jobs(state=JobState.SUCCEEDED)] == ["r1"]
     assert len(await people.jobs(limit=1)) == 1
+
+
+async def test_a_clock_that_is_put_back_delays_no_retry(queue: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_module, "RECHECK_SECONDS", 0.1)
+    worker = await queue.worker()
+    await queue.enqueue(make_job("r1"), make_job("r2"))
+    claimed = await claim_within(worker, {NOTIFY: 9}, limit=9)
+    now = time.time()
+    await worker.retry_at([(ended(claimed[0]), now + 0.2), (ended(claimed[1]), now + 600.0)])
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 3600.0)
+    (again,) = await claim_within(worker, {NOTIFY: 9}, limit=9)
+    assert again.job.key == claimed[0].job.key
+    (later,) = [job for job in await worker.jobs(state=JobState.SCHEDULED) if job.key == claimed[1].job.key]
+    assert later.due_at == pytest.approx(now - 3600.0 + 600.0, abs=5.0)

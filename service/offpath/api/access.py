@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from offpath.access_keys import KeyRing
 from offpath.access_keys import Scope as KeyScope
 from offpath.api.answer import error_answer
+from offpath.api.link import route_path
 from offpath.api.principal import LOCAL, SCOPE_KEY, Principal
 from offpath.errors import AccessDeniedError
 
@@ -70,7 +71,7 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            path = _path(scope)
+            path = route_path(scope)
             if path not in self._open_paths:
                 try:
                     scope[SCOPE_KEY] = self._admit(scope, path)
@@ -162,13 +163,6 @@ def needed_scope(method: str, path: str) -> KeyScope:
     if method == "POST" and path.rstrip("/").endswith(("/runs", "/cancel", "/feedback")):
         return KeyScope.RUN
     return KeyScope.ADMIN
-
-
-def _path(scope: Scope) -> str:
-    """The path below the app, which may be mounted under a prefix."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path[len(root) :] or "/" if root and path.startswith(root) else path
 
 
 def host_name(host: str) -> str:

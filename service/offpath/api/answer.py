@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import Response
 
+from offpath.api.link import hooks_url
 from offpath.errors import AccessDeniedError, OffpathError
 from offpath.runs.output import RunFailure, encode_unknown
 
@@ -56,16 +57,20 @@ def error_answer(
 
 
 def failure_answer(
-    failure: RunFailure, run_id: str, session_id: str, headers: Mapping[str, str] | None = None
+    failure: RunFailure, run_id: str, session_id: str, root: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The response to a run that was stored as failed or refused."""
+    """The response to a run that was stored as failed or refused.
+
+    Args:
+        root: What comes before the links in it; see `link`.
+    """
     body = {
         "detail": _shortened(failure.message),
         "reason": failure.reason,
         **failure.details,
         "run_id": run_id,
         "session_id": session_id,
-        "hooks_url": f"/runs/{run_id}/hooks",
+        "hooks_url": hooks_url(root, run_id),
     }
     status = failure.status_code if 400 <= failure.status_code <= 599 else 500
     return json_answer(body, status, {**_retry_header(failure.details.get("retry_after")), **(headers or {})})

@@ -23,6 +23,7 @@ from offpath.api.evaluation_documents import (
     RequestedEvaluationsDocument,
     RunEvaluationsDocument,
 )
+from offpath.api.link import evaluations_url, hooks_url, root_of
 from offpath.api.principal import Principal, principal_of
 from offpath.errors import AccessDeniedError, ConflictError, NotFoundError
 from offpath.ledger.amendment import amended, empty_plan
@@ -102,14 +103,15 @@ class EvaluationRoutes:
                 run_id, lambda plan: reopened(plan or empty_plan(record.output), asked), jobs
             )
             count_queued(jobs)
+        root = root_of(request.scope)
         return json_answer(
             {
                 "run_id": run_id,
                 "evaluators": [rule.name for rule in asked],
                 "already_pending": waiting,
                 "jobs": [job.key for job in jobs],
-                "evaluations_url": f"/runs/{run_id}/evaluations",
-                "hooks_url": f"/runs/{run_id}/hooks",
+                "evaluations_url": evaluations_url(root, run_id),
+                "hooks_url": hooks_url(root, run_id),
             },
             202,
         )

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from offpath.api import wire
+from offpath.api.link import hooks_url
 from offpath.errors import OffpathError
 from offpath.runs.event import EventKind, RunEvent
 from offpath.runs.output import RunFailure, RunOutput
@@ -68,13 +69,17 @@ def _lenient(value: Any) -> Any:
 _encode: Final[Callable[[Any], bytes]] = msgspec.json.Encoder(enc_hook=_lenient).encode
 
 
-def event_frame(event: RunEvent) -> bytes | None:
-    """The event's frame, or None if clients know no such event."""
+def event_frame(event: RunEvent, root: str) -> bytes | None:
+    """The event's frame, or None if clients know no such event.
+
+    Args:
+        root: What comes before the links in it; see `link`.
+    """
     name = NAMES[event.kind].get(event.event)
     if name is None:
         return None
     try:
-        return frame(name, _payload(event, name))
+        return frame(name, _payload(event, name, root))
     except (TypeError, ValueError, RecursionError, OverflowError):
         logger.warning("event %s of run %s cannot be sent as JSON; sent without its content", name, event.run_id)
         return frame(name, _base(event, name))
@@ -88,7 +93,7 @@ def frame(name: str, payload: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode("ascii"), data)
 
 
-def error_frame(error: BaseException, first: RunEvent) -> bytes:
+def error_frame(error: BaseException, first: RunEvent, root: str) -> bytes:
     """The last frame of a stream whose run could not be stored, after its first frames were sent."""
     if isinstance(error, OffpathError):
         failure = RunFailure(type(error).__name__, error.reason, str(error), error.status, error.details())
@@ -97,10 +102,10 @@ def error_frame(error: BaseException, first: RunEvent) -> bytes:
             type(error).__name__, "internal_error", "the run failed unexpectedly; the service's log has the details"
         )
     event = msgspec.structs.replace(first, event=EventKind.ERROR, error=failure, model=None, model_provider=None)
-    return event_frame(event) or b""
+    return event_frame(event, root) or b""
 
 
-def replay_frames(output: RunOutput) -> Iterator[bytes]:
+def replay_frames(output: RunOutput, root: str) -> Iterator[bytes]:
     """A stored run as a short stream: that it started, its answer, and how it ended."""
     ends = {RunStatus.COMPLETED: EventKind.COMPLETED, RunStatus.CANCELLED: EventKind.CANCELLED}
     end = ends.get(output.status, EventKind.ERROR)
@@ -120,7 +125,7 @@ def replay_frames(output: RunOutput) -> Iterator[bytes]:
             output=output if kind is end else None,
             error=output.error if kind is end else None,
         )
-        yield event_frame(event) or b""
+        yield event_frame(event, root) or b""
 
 
 def _base(event: RunEvent, name: str) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _base(event: RunEvent, name: str) -> dict[str, Any]:
     return payload
 
 
-def _payload(event: RunEvent, name: str) -> dict[str, Any]:
+def _payload(event: RunEvent, name: str, root: str) -> dict[str, Any]:
     payload = _base(event, name)
     kind = event.event
     if kind is EventKind.CONTENT:
@@ -164,15 +169,15 @@ def _payload(event: RunEvent, name: str) -> dict[str, Any]:
     if kind is EventKind.TOOL_ERROR and event.tool is not None:
         payload["error"] = event.tool.error
     if kind in (EventKind.COMPLETED, EventKind.CANCELLED):
-        _add_output(payload, event)
+        _add_output(payload, event, root)
     elif kind is EventKind.ERROR or event.error is not None:
-        _add_failure(payload, event)
+        _add_failure(payload, event, root)
     if kind is EventKind.CANCELLED:
         payload["reason"] = f"run {event.run_id} was cancelled"
     return payload
 
 
-def _add_output(payload: dict[str, Any], event: RunEvent) -> None:
+def _add_output(payload: dict[str, Any], event: RunEvent, root: str) -> None:
     output = event.output
     if output is None:
         return
@@ -184,7 +189,7 @@ def _add_output(payload: dict[str, Any], event: RunEvent) -> None:
         payload["reasoning_content"] = output.reasoning_content
     if output.metadata:
         payload["metadata"] = output.metadata
-    payload["hooks_url"] = f"/runs/{output.run_id}/hooks"
+    payload["hooks_url"] = hooks_url(root, output.run_id)
     if event.kind == "workflow":
         payload["metrics"] = wire.workflow_metrics_json(output)
         payload["step_results"] = [wire.step_json(step) for step in output.step_results]
@@ -192,7 +197,7 @@ def _add_output(payload: dict[str, Any], event: RunEvent) -> None:
         payload["metrics"] = wire.metrics_json(output.metrics)
 
 
-def _add_failure(payload: dict[str, Any], event: RunEvent) -> None:
+def _add_failure(payload: dict[str, Any], event: RunEvent, root: str) -> None:
     failure = event.error or RunFailure("RunError", "run_failed", "the run failed")
     details = failure.details
     # A workflow's events have `error` where the others have `content`; neither carries what was refused.
@@ -204,7 +209,7 @@ def _add_failure(payload: dict[str, Any], event: RunEvent) -> None:
     payload["status_code"] = failure.status_code
     if details:
         payload |= {key: value for key, value in details.items() if key not in payload}
-    payload["hooks_url"] = f"/runs/{event.run_id}/hooks"
+    payload["hooks_url"] = hooks_url(root, event.run_id)
 
 
 def _snake(name: str) -> str:

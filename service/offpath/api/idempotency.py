@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from offpath.api.body import FieldError
+from offpath.api.link import route_path
 from offpath.api.principal import Principal
 from offpath.api.run_form import RunForm, fingerprint
 from offpath.errors import ConflictError, InvalidInputError
@@ -62,7 +63,7 @@ async def claim(request: Request, form: RunForm, principal: Principal, store: St
             f"Idempotency-Key must be 1 to {_LONGEST} printable ASCII characters, such as a UUID",
             ("header", "Idempotency-Key"),
         )
-    scope = f"{principal.name}\n{principal.user or ''}\n{request.url.path}"
+    scope = f"{principal.name}\n{principal.user or ''}\n{route_path(request.scope)}"
     run_id = form.request.run_id
     found = await store.claim_idempotency_key(key, scope, fingerprint(form), run_id, owner)
     if found.state == "mismatch":

@@ -16,6 +16,7 @@ from offpath.api.body import read_fields
 from offpath.api.context import ServiceContext
 from offpath.api.documents import RUN_BODY, RUN_STREAM, RunDocument, SessionRunDocument, problems
 from offpath.api.events import replay_frames
+from offpath.api.link import root_of
 from offpath.api.principal import RUN_ID_KEY, Principal, principal_of
 from offpath.api.route import direct
 from offpath.api.run_form import RunForm, run_form
@@ -61,14 +62,14 @@ class RunRoutes:
         if idempotency.HEADER in request.headers:
             claim = await idempotency.claim(request, form, principal, context.store, self.environment.instance)
             if claim is not None and claim.replayed:
-                return await self._replay(claim.run_id, form)
+                return await self._replay(claim.run_id, form, root_of(request.scope))
         headers = {"offpath-ignored-fields": _header_list(form.ignored)} if form.ignored else {}
         run_id = form.request.run_id
         request.scope[RUN_ID_KEY] = run_id
         if principal.user is not None:
             self._users[run_id] = principal.user
         if form.stream:
-            stream = RunStream(self.environment, headers)
+            stream = RunStream(self.environment, root_of(request.scope), headers)
             task = stream.start(runnable, form.request)
             self._watch(task, run_id, claim)
             await stream.begin()
@@ -76,7 +77,7 @@ class RunRoutes:
         task = start(runnable, form.request, self.environment)
         if claim is not None or principal.user is not None:
             self._watch(task, run_id, claim)
-        return run_answer(await task, headers)
+        return run_answer(await task, root_of(request.scope), headers)
 
     def _watch(self, task: asyncio.Task[RunOutput], run_id: str, claim: idempotency.Claim | None) -> None:
         """Forget the run's user when it ends, and its key if nothing was stored."""
@@ -94,15 +95,15 @@ class RunRoutes:
         if session is not None and not principal.may_see(session.user_id):
             raise ConflictError(f'session "{session_id}" is in use; choose another session_id')
 
-    async def _replay(self, run_id: str, form: RunForm) -> Response:
+    async def _replay(self, run_id: str, form: RunForm, root: str) -> Response:
         record = await self.context.store.run(run_id)
         if record is None:
             raise NotFoundError(
                 "the run that this Idempotency-Key belongs to was deleted; use a new key to run it again"
             )
         if form.stream:
-            return stream_answer(replay_frames(record.output), idempotency.REPLAYED)
-        return run_answer(record.output, idempotency.REPLAYED)
+            return stream_answer(replay_frames(record.output, root), idempotency.REPLAYED)
+        return run_answer(record.output, root, idempotency.REPLAYED)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class RunRoutes:
         output = record.output
         if (output.kind, output.component_id) != (kind, component_id) or session_id not in (None, output.session_id):
             raise NotFoundError(f'{kind} "{component_id}" has no run with the id "{run_id[:100]}"')
-        return json_answer(stored_run_json(record))
+        return json_answer(stored_run_json(record, root_of(request.scope)))
 
     async def list_of(
         self,
@@ -156,7 +157,9 @@ class RunRoutes:
             limit=limit,
             page=page,
         )
-        return json_answer([wire.session_run_json(record) for record in records], headers={"x-total-count": str(total)})
+        root = root_of(request.scope)
+        found = [wire.session_run_json(record, root) for record in records]
+        return json_answer(found, headers={"x-total-count": str(total)})
 
     # -- ending -----------------------------------------------------------------------------------------------
 
@@ -205,16 +208,20 @@ class RunRoutes:
         return row is not None and principal.may_see(row.user_id)
 
 
-def run_answer(output: RunOutput, headers: dict[str, str] | None = None) -> Response:
-    """The answer to a run that was not streamed: the run, or why there is no answer."""
+def run_answer(output: RunOutput, root: str, headers: dict[str, str] | None = None) -> Response:
+    """The answer to a run that was not streamed: the run, or why there is no answer.
+
+    Args:
+        root: What comes before the links in it; see `link`.
+    """
     if output.error is not None and output.status is not RunStatus.COMPLETED:
-        return failure_answer(output.error, output.run_id, output.session_id, headers)
-    return json_answer(wire.run_json(output), headers=headers)
+        return failure_answer(output.error, output.run_id, output.session_id, root, headers)
+    return json_answer(wire.run_json(output, root), headers=headers)
 
 
-def stored_run_json(record: RunRecord) -> dict[str, Any]:
+def stored_run_json(record: RunRecord, root: str) -> dict[str, Any]:
     """A run that was read from the store, with the session state as it left it."""
-    return {**wire.run_json(record.output, record.input), "session_state": record.context.session_state}
+    return {**wire.run_json(record.output, root, record.input), "session_state": record.context.session_state}
 
 
 def status_of(word: str | None) -> RunStatus | None:
@@ -251,7 +258,8 @@ def add_run_routes(app: FastAPI, routes: RunRoutes) -> None:
         "/runs/{run_id}", tags=["runs"], summary="Get a run", responses={200: {"model": RunDocument}, **problems(404)}
     )
     async def get_run(request: Request, run_id: RunId) -> Response:
-        return json_answer(stored_run_json(await routes.record(principal_of(request), run_id)))
+        record = await routes.record(principal_of(request), run_id)
+        return json_answer(stored_run_json(record, root_of(request.scope)))
 
     @app.delete(
         "/runs/{run_id}",

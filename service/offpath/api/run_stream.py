@@ -28,14 +28,19 @@ MEDIA_TYPE: Final = "text/event-stream"
 
 
 class RunStream(Response):
-    """Executes a run and sends what happens. If the client goes away, the run is cancelled, and stored as such."""
+    """Executes a run and sends what happens. If the client goes away, the run is cancelled, and stored as such.
 
-    def __init__(self, environment: Environment, headers: dict[str, str] | None = None) -> None:
+    Args:
+        root: What comes before the links in it; see `link`.
+    """
+
+    def __init__(self, environment: Environment, root: str, headers: dict[str, str] | None = None) -> None:
         self.status_code = 200
         self.media_type = MEDIA_TYPE
         self.background = None
         self.init_headers({**HEADERS, **(headers or {})})
         self._environment = environment
+        self._root = root
         self._run_id = ""
         self._task: asyncio.Task[RunOutput] | None = None
         self._first: RunEvent | None = None
@@ -104,11 +109,11 @@ class RunStream(Response):
             return b""
         if not isinstance(error, OffpathError | asyncio.CancelledError):
             logger.error("run %s failed", self._run_id, exc_info=error)
-        return error_frame(error, self._first)
+        return error_frame(error, self._first, self._root)
 
     def _receive(self, event: RunEvent) -> None:
         self._first = self._first or event
-        frame = event_frame(event)
+        frame = event_frame(event, self._root)
         if frame is not None:
             self._frames.append(frame)
             self._wake.set()

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path
+from starlette.requests import Request
 from starlette.responses import Response
 
 from offpath.api.answer import json_answer
 from offpath.api.context import ServiceContext
 from offpath.api.documents import ComponentDocument, ConfigDocument, Document, HealthDocument, ReadyDocument, problems
+from offpath.api.link import root_of
 from offpath.runner.runnable import Runnable
 from offpath.runs.status import ComponentKind
 
@@ -79,8 +81,10 @@ def add_service_routes(app: FastAPI, context: ServiceContext) -> None:
     started = datetime.fromtimestamp(context.started_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     @app.get("/", tags=["service"], summary="Where to look", responses={200: {"model": Document}})
-    async def root() -> Response:
-        return json_answer({"name": context.name, "health": "/health", "info": "/info", "docs": "/docs"})
+    async def root(request: Request) -> Response:
+        below = root_of(request.scope)
+        links = {name: f"{below}/{name}" for name in ("health", "info", "docs")}
+        return json_answer({"name": context.name, **links})
 
     @app.get(
         "/health", tags=["service"], summary="Whether the process is alive", responses={200: {"model": HealthDocument}}

@@ -24,6 +24,7 @@ from offpath.api.documents import (
     SessionRunDocument,
     problems,
 )
+from offpath.api.link import root_of
 from offpath.api.principal import Principal, principal_of
 from offpath.api.run_routes import MOST_RUNS, RunRoutes, status_of
 from offpath.errors import AccessDeniedError, NotFoundError, RequestError
@@ -227,7 +228,7 @@ def _add_reads(app: FastAPI, routes: SessionRoutes) -> None:
     ) -> Response:
         session = await routes.session(principal_of(request), session_id, kind, user_id)
         records = await routes.session_runs(session, status, limit, page)
-        return json_answer([wire.session_run_json(record) for record in records])
+        return json_answer([wire.session_run_json(record, root_of(request.scope)) for record in records])
 
     @app.get(
         "/sessions/{session_id}/run-previews",
@@ -267,7 +268,7 @@ def _add_reads(app: FastAPI, routes: SessionRoutes) -> None:
         record = await routes.runs.record(principal, run_id)
         if record.output.session_id != session.session_id:
             raise NotFoundError(f'session "{session_id}" has no run with the id "{run_id[:100]}"')
-        return json_answer(wire.session_run_json(record))
+        return json_answer(wire.session_run_json(record, root_of(request.scope)))
 
 
 def _add_changes(app: FastAPI, routes: SessionRoutes) -> None:

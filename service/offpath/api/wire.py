@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from offpath.api.link import hooks_url
 from offpath.models.message import Message
 from offpath.runs.context import Session
 from offpath.runs.input import RunInput
@@ -25,8 +26,12 @@ STATUS: Final[Mapping[RunStatus, str]] = {
 }
 
 
-def run_json(output: RunOutput, run_input: RunInput | None = None) -> dict[str, Any]:
-    """A run as the answer to `POST .../runs` and `GET .../runs/{run_id}`. `created_at` in whole seconds."""
+def run_json(output: RunOutput, root: str, run_input: RunInput | None = None) -> dict[str, Any]:
+    """A run as the answer to `POST .../runs` and `GET .../runs/{run_id}`. `created_at` in whole seconds.
+
+    Args:
+        root: What comes before the links in it; see `link`.
+    """
     body: dict[str, Any] = {
         "run_id": output.run_id,
         f"{output.kind}_id": output.component_id,
@@ -50,7 +55,7 @@ def run_json(output: RunOutput, run_input: RunInput | None = None) -> dict[str, 
         "context": output.context or None,
         "error": output.error,
         "child_run_ids": output.children or None,
-        "hooks_url": f"/runs/{output.run_id}/hooks",
+        "hooks_url": hooks_url(root, output.run_id),
     }
     if output.response_id is not None:
         body["model_provider_data"] = {"id": output.response_id}
@@ -59,10 +64,10 @@ def run_json(output: RunOutput, run_input: RunInput | None = None) -> dict[str, 
     return {name: value for name, value in body.items() if value is not None}
 
 
-def session_run_json(record: RunRecord) -> dict[str, Any]:
+def session_run_json(record: RunRecord, root: str) -> dict[str, Any]:
     """A run as `GET /sessions/{id}/runs` lists it: `created_at` as a date, the input as text."""
     output = record.output
-    body = run_json(output)
+    body = run_json(output, root)
     body["created_at"] = timestamp(output.created_at)
     body["run_input"] = record.input.input_content_string()
     body["run_response_format"] = "text" if output.content_type == "str" else "json"

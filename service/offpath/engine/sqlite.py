@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import sqlite3
 import time
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from offpath.engine import reports, statements
+from offpath.engine.clock_step import ClockStep
 from offpath.engine.error_text import bounded
 from offpath.engine.hook_queue import Found, HookQueues, Reads
 from offpath.engine.outcomes import OutcomeWriter
@@ -27,6 +29,7 @@ from offpath.storage.paths import DatabasePaths
 from offpath.storage.schema import prepare_database
 
 T = TypeVar("T")
+_log = logging.getLogger("offpath.engine")
 
 MOST_ROWS: Final = 16
 """Jobs of one insert."""
@@ -69,6 +72,7 @@ class SqliteEngine:
         self._claiming = asyncio.Lock()
         self._claimed_at = 0.0
         self._checked_at = 0.0
+        self._clock = ClockStep()
         self._open = False
         self._people: ThreadPoolExecutor | None = None
         self._people_connection: sqlite3.Connection | None = None
@@ -170,6 +174,10 @@ class SqliteEngine:
         if limit <= 0:
             return []
         async with self._claiming:
+            if back := self._clock.seconds_back():
+                await self._in_claims(self._bring_forward, back)
+                self._queues.bring_forward(back)
+                self._clock.followed(back)
             now = self._claimed_at = time.time()
             recheck = time.monotonic() - self._checked_at >= RECHECK_SECONDS
             scan = recheck or self._receiver.woken or not self._receiver.listening
@@ -281,6 +289,11 @@ class SqliteEngine:
         return deleted
 
     # Below: the claims' thread.
+
+    def _bring_forward(self, connection: sqlite3.Connection, seconds: float) -> None:
+        """Have retries wait no longer than they were to, though the clock was put back."""
+        moved = connection.execute(statements.BRING_FORWARD, (seconds, self._placement)).rowcount
+        _log.warning("the system's clock was put back by %.0f s; the times of %d retries follow it", seconds, moved)
 
     def _connect(self) -> sqlite3.Connection:
         # Not synced at each commit: after a power failure the last results are missing, and their jobs run again.

@@ -37,6 +37,7 @@ DUE_JOBS: Final = (
     "WHERE hook_id = ? AND state = 'scheduled' AND due_at <= ? AND placement = ? ORDER BY due_at LIMIT ?"
 )
 NEXT_DUE: Final = "SELECT min(due_at) FROM jobs WHERE hook_id = ? AND state = 'scheduled' AND due_at > ?"
+BRING_FORWARD: Final = "UPDATE jobs SET due_at = due_at - ? WHERE state = 'scheduled' AND placement = ?"
 LAST_ID: Final = "SELECT coalesce(max(id), 0) FROM jobs"
 HOOKS_PRESENT: Final = (
     # Jumps from one hook to the next through the index, however many jobs each has.

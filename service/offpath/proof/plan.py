@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from offpath.errors import ConfigurationError
 from offpath.proof.findings import ArmName
 from offpath.proof.load import poisson_arrivals
+from offpath.proof.turns import draw_orders
 
 WARM_SECONDS: Final = 1.0
 """Lead-in of a block that has no hooks: enough for caches and connections to be as in the middle of a block."""
@@ -94,9 +94,7 @@ class Plan:
 
     def orders(self) -> Iterator[list[ArmName]]:
         """The arms of each round in the order in which they are measured."""
-        draw = random.Random(self.seed)  # noqa: S311  # reproducible, no secret
-        for _ in range(self.pairs):
-            yield draw.sample(self.arms, len(self.arms))
+        return draw_orders(self.arms, self.pairs, seed=self.seed)
 
     def arrivals(self, number: int, arm: ArmName) -> list[float]:
         """When the requests of a round's block are due, from its start: after the lead-in alike for all arms."""

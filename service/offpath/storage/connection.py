@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from offpath.errors import ConfigurationError, StorageBusyError, StorageError, StorageFullError
+from offpath.storage.rights import create_database_file
 
 T = TypeVar("T")
 logger = logging.getLogger("offpath.storage")
@@ -35,7 +36,7 @@ def connect(
     """A connection that writes: autocommit, write-ahead log, no busy handler of SQLite's own.
 
     Args:
-        database: The file; its directory exists.
+        database: The file, created readable by its owner alone if need be; its directory exists.
         synchronous: FULL syncs each commit to the disk before it returns.
         wal_autocheckpoint: Pages after which a commit checkpoints; 0 leaves that to somebody else.
         statements: Prepared statements to keep.
@@ -43,6 +44,7 @@ def connect(
     Raises:
         StorageError: If the file cannot be opened or is no database.
     """
+    create_database_file(database)
     try:
         connection = sqlite3.connect(database, isolation_level=None, timeout=0, cached_statements=statements)
         try:

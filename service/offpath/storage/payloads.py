@@ -12,6 +12,7 @@ from typing import Final
 from offpath.errors import StorageError
 from offpath.storage.connection import storage_error
 from offpath.storage.paths import DatabasePaths
+from offpath.storage.rights import make_directory_beside, open_beside
 
 _ORPHAN_AGE: Final = 3600.0
 """Seconds for which a file may exist before the row that refers to it."""
@@ -34,9 +35,9 @@ class PayloadFiles:
         temporary = directory / f"{name}.{os.getpid()}.tmp"
         try:
             if not directory.is_dir():
-                directory.mkdir(parents=True, exist_ok=True)
+                make_directory_beside(self._paths.database, directory)
                 _sync_directory(directory.parent)
-            with open(temporary, "wb") as file:
+            with open_beside(self._paths.database, temporary) as file:
                 file.write(record)
                 file.flush()
                 os.fsync(file.fileno())

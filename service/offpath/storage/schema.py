@@ -11,6 +11,7 @@ from offpath.file_lock import FileLock
 from offpath.storage.connection import STORAGE_TIMEOUT, check_version, connect, retry_while_busy, storage_error
 from offpath.storage.filesystem import check_file_system
 from offpath.storage.paths import DatabasePaths
+from offpath.storage.rights import OWNERS_DIRECTORY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,7 +23,9 @@ _LOCK_TIMEOUT: Final = 60.0
 
 
 def prepare_database(paths: DatabasePaths) -> None:
-    """Create the database and its directory if need be, and migrate it. At the current revision it is one cheap read.
+    """Create the database and its directory if need be, for their owner alone, and migrate it.
+
+    At the current revision it is one cheap read.
 
     Raises:
         ConfigurationError: The file lies on a network file system, or a newer version of offpath wrote it.
@@ -30,7 +33,7 @@ def prepare_database(paths: DatabasePaths) -> None:
     """
     check_version()
     try:
-        paths.database.parent.mkdir(parents=True, exist_ok=True)
+        paths.database.parent.mkdir(mode=OWNERS_DIRECTORY, parents=True, exist_ok=True)
         check_file_system(paths.database)
         if stored_revision(paths) == HEAD:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 
 from acceptance.soak.account import Line, line
@@ -21,6 +22,7 @@ EXECUTOR_THREADS = 256 + 16
 """An executor has a thread for each synchronous call that is under way, and keeps them: OFFPATH_EXECUTOR_THREADS."""
 LARGEST_WAL = 64 * MEGABYTE
 """SQLite's log is cut at 8,000 pages; what a locked database lets pile up is more."""
+_FOLLOW_SECONDS = 10.0
 MOST = {"service": 6, "worker": 4, "zygote": 4, "executor": 40}
 """Most processes of a role at once, those that a kill left for a moment included."""
 
@@ -46,6 +48,7 @@ def memory_bounded(watch: Watch, since: float) -> Line:
 def descriptors_bounded(watch: Watch, since: float) -> Line:
     wrong, most = [], 0
     for (role, pid), uses in watch.since(since).items():
+        enough = uses[-1].runs - uses[0].runs >= ENOUGH_RUNS
         for what, bound, values in (
             ("descriptors", DESCRIPTORS, [use.descriptors for use in uses]),
             ("threads", THREADS, [use.threads for use in uses]),
@@ -55,7 +58,7 @@ def descriptors_bounded(watch: Watch, since: float) -> Line:
             if role == "executor" and what == "threads":
                 if max(values) > EXECUTOR_THREADS:
                     wrong.append(f"{role} {pid}: {max(values)} threads")
-            elif growth > bound:
+            elif growth > bound and enough:
                 wrong.append(f"{role} {pid}: {growth} {what} more than at the beginning")
         most = max(most, *(use.descriptors for use in uses))
     return line("descriptors and threads are bounded", f"at most {most} descriptors in a process", wrong)
@@ -67,8 +70,11 @@ def processes_bounded(watch: Watch) -> Line:
 
 
 def nothing_left(site: Site) -> Line:
-    """To be called when all have been told to end."""
-    wrong = [f"{process.pid} {' '.join(process.cmdline()[:4])}" for part in site.parts for process in part.family()]
+    """To be called when all have ended that were started by name; what Python started beside them follows at once."""
+    deadline = time.monotonic() + _FOLLOW_SECONDS
+    while (left := [each for part in site.parts for each in part.family()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    wrong = [f"{process.pid} {' '.join(process.cmdline()[:4])}" for process in left]
     files = [str(path.relative_to(site.directory)) for path in site.temporary.rglob("*") if not path.is_dir()]
     return line("no process and no temporary file is left", "0", [*wrong, *files])
 

@@ -35,6 +35,8 @@ STUCK_SECONDS: Final = 45.0
 """Without any change in what is left, that is what will stay."""
 LEAVE_SECONDS: Final = 4.0
 """For which clients may go on when the traffic is over."""
+LAST_STEP: Final = 3_600
+"""Seconds by which the clock goes back in the end, while there is still traffic."""
 QUIET_RUNS: Final = 60
 PAGE_SECONDS: Final = 30.0
 _DAY: Final = 86_400
@@ -123,6 +125,9 @@ class Soak:
             await self._part(STORM_SHARE * seconds, kills=True)
             self._steady = time.monotonic() + WARM_SHARE * (1 - STORM_SHARE) * seconds
             await self._part((1 - STORM_SHARE) * seconds, kills=False)
+            # What was to be done in a second is not to wait for an hour, whatever the clock shows.
+            await asyncio.sleep(1.0)
+            self.site.clock.step(-LAST_STEP)
         finally:
             over.set()
             # Who is still reading then goes away, as users do.
@@ -225,13 +230,16 @@ class Soak:
 
     async def _drained(self) -> list[str]:
         """Wait until nothing is under way; what still is when there is no more time, or nothing changes any more."""
-        began = changed = time.monotonic()
+        began = changed = shown = time.monotonic()
         before: list[str] = []
         while left := await asyncio.to_thread(self._under_way):
             now = time.monotonic()
             changed = now if left != before else changed
             if now - changed > STUCK_SECONDS or now - began > DRAIN_SECONDS:
                 return [f"unchanged for {now - changed:.0f} s: {each}" for each in left]
+            if now - shown > self.progress:
+                shown = now
+                self._say(f"waiting for {'; '.join(left)}")
             before = left
             await asyncio.sleep(0.5)
             await asyncio.to_thread(self.site.start_ended)
