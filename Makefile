@@ -14,7 +14,7 @@ STACK ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test install test-fast lint format types imports docs check bench bench-peers constraints build clean
+.PHONY: help demo stack test install test-fast lint format types imports docs docs-site check bench bench-peers constraints build clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,16 +56,14 @@ imports: install ## Check that imports go down only
 	@$(BIN)/lint-imports --no-cache
 
 docs: install ## Write the generated reference pages anew
-	@$(BIN)/python -m offpath.reference settings --write
-	@$(BIN)/python -m offpath.reference telemetry --write
-	@$(BIN)/python -m offpath.reference evaluators --write
-	@$(BIN)/python -m offpath.reference dashboards --write
+	@$(BIN)/python -m offpath.reference all --write
+
+docs-site: install ## Build the documentation into build/site; it opens without a server
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 check: lint types imports ## Check style, types, imports and the generated pages
-	@$(BIN)/python -m offpath.reference settings --check
-	@$(BIN)/python -m offpath.reference telemetry --check
-	@$(BIN)/python -m offpath.reference evaluators --check
-	@$(BIN)/python -m offpath.reference dashboards --check
+	@$(BIN)/python -m offpath.reference all --check
 
 bench: install ## Measure; results go to benchmarks/results
 	@$(BIN)/python -m benchmarks

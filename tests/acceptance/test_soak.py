@@ -23,7 +23,7 @@ async def test_after_a_short_soak_everything_is_accounted_for() -> None:
     seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1, 1_000_000))
     print(f"to repeat it: {SEED}={seed} pytest {__file__}")
 
-    outcome = await Soak("sqlite", MINUTES, seed, every=0.5).run()
+    outcome = await Soak("sqlite", MINUTES, seed, every=0.5, progress=5.0).run()
 
     for line in outcome.lines:
         print(f"{line.name}: {line.found}")

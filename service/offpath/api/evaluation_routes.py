@@ -296,7 +296,7 @@ def _evaluation_json(name: str, entry: PlanEntry, current: EvaluationRow | None)
 def _result_json(row: EvaluationRow) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(row)
     # The run's id stands above, the state's probability beside it; the rest is for metrics.
-    for name in ("run_id", "probability", "label_closed"):
+    for name in ("run_id", "probability", "label_closed", "asked_model"):
         found.pop(name, None)
     return found
 

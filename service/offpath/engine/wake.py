@@ -19,6 +19,7 @@ from typing import Final
 
 from offpath.engine.wakeable import Wakeable
 from offpath.storage.paths import DatabasePaths
+from offpath.storage.rights import OWNER_ONLY
 
 logger = logging.getLogger("offpath.engine")
 
@@ -105,6 +106,7 @@ class WakeReceiver(Wakeable):
             return
         self._socket = bound
         temporary = self._address_file.with_name(f"{self._address_file.name}.{os.getpid()}.tmp")
+        temporary.touch(OWNER_ONLY)
         temporary.write_text(address + "\n")
         os.replace(temporary, self._address_file)
 

@@ -58,3 +58,5 @@ class EvaluationRow(msgspec.Struct, omit_defaults=True):
     seed: int | None = None
     label_closed: bool = True
     """Whether `label` is one that the evaluator declares; others become `other` in metrics."""
+    asked_model: str | None = None
+    """The judge as it is configured, for metrics; `judge_model` is how its endpoint named itself, often with a date."""

@@ -11,7 +11,7 @@ from offpath.errors import OffpathError
 from offpath.ledger.booking import Batch
 from offpath.ledger.evaluation_row import EvaluationRow
 from offpath.ledger.plan import RunPlan
-from offpath.posthooks.analytics.metrics import record_judge_metrics, record_usage_metrics
+from offpath.posthooks.analytics.metrics import asked_judge, record_judge_metrics, record_usage_metrics
 from offpath.posthooks.books import Booked, Books
 from offpath.storage.ledger import Ledger
 from offpath.telemetry.instruments import instruments
@@ -99,7 +99,7 @@ def _show_result(row: EvaluationRow, plan: RunPlan) -> None:
     for direction, tokens in (("input", row.input_tokens), ("output", row.output_tokens)):
         if tokens:
             shown.evaluation_judge_tokens.add(
-                tokens, evaluation_name=row.name, request_model=row.judge_model, token_type=direction
+                tokens, evaluation_name=row.name, request_model=asked_judge(row), token_type=direction
             )
     if row.state in ("not_applicable", "abstained", "budget"):
         shown.evaluation_skipped.add(1, evaluation_name=row.name, reason=row.state)
@@ -125,12 +125,15 @@ def _label(row: EvaluationRow) -> str | None:
     return row.label if row.label_closed else "other"
 
 
-def zero_evaluations(evaluations: Iterable[tuple[str, str]], agents: Iterable[str]) -> None:
+def zero_evaluations(
+    evaluations: Iterable[tuple[str, str]], agents: Iterable[str], judges: Iterable[tuple[str, str]] = ()
+) -> None:
     """Show the counters of these evaluations at 0, so that `increase()` sees the first.
 
     Args:
         evaluations: Name and subject of each.
         agents: Names of the agents, teams and workflows.
+        judges: Name of each evaluation that asks a judge, and the model that it asks.
     """
     shown = instruments()
     listed = list(agents)
@@ -139,3 +142,6 @@ def zero_evaluations(evaluations: Iterable[tuple[str, str]], agents: Iterable[st
             shown.evaluation_skipped.bind(evaluation_name=name, reason=reason)
         for agent in listed:
             shown.evaluation_score.bind(evaluation_name=name, subject=subject, agent_name=agent)
+    for name, model in judges:
+        for direction in ("input", "output"):
+            shown.evaluation_judge_tokens.bind(evaluation_name=name, request_model=model, token_type=direction)

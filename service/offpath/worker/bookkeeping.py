@@ -126,8 +126,9 @@ class Bookkeeping:
 
 
 def _show(data: PlannerData) -> None:
-    if data.analytics:
-        zero_costs(data.models, [each.judge_model for each in data.evaluators if each.judge_model is not None])
+    judges = [(each.name, each.judge_model) for each in data.evaluators if each.judge_model is not None]
+    # What judges cost is counted in any case, what runs cost with OFFPATH_ANALYTICS.
+    zero_costs(data.models if data.analytics else (), [model for _, model in judges])
     for each in data.evaluators:
         instruments().evaluator_info.set(
             1,
@@ -136,7 +137,8 @@ def _show(data: PlannerData) -> None:
             judge_model=each.judge_model,
             sample_rate=f"{each.rate:g}",
         )
-    zero_evaluations([(each.name, each.subject) for each in data.evaluators], {name for _, _, name in data.components})
+    evaluations = [(each.name, each.subject) for each in data.evaluators]
+    zero_evaluations(evaluations, {name for _, _, name in data.components}, judges)
 
 
 async def _strip(ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from offpath.engine.wake import WakeReceiver
 from offpath.storage.connection import connect
 from offpath.storage.paths import DatabasePaths
 from offpath.storage.payloads import PayloadFiles
@@ -67,3 +68,13 @@ def test_a_directory_of_payloads_that_is_there_keeps_its_own(tmp_path: Path) -> 
     paths.payloads.mkdir(0o755)
     stored(paths)
     assert rights(paths.payloads) == "0755"
+
+
+async def test_where_the_worker_listens_is_its_owners_alone(tmp_path: Path) -> None:
+    paths = DatabasePaths.of(tmp_path / "a.db")
+    receiver = WakeReceiver(paths)
+    receiver.open()
+    try:
+        assert rights(paths.wake_address()) == "0600"
+    finally:
+        receiver.close()

@@ -141,6 +141,29 @@ async def test_results_are_shown_with_label_subject_and_agent(shown: Shown) -> N
     assert scores == {"pii": 1.0, "tone": 0.2}
 
 
+async def test_a_judge_has_one_name_in_all_metrics(shown: Shown) -> None:
+    asked: dict[str, Any] = {"judge_calls": 1, "input_tokens": 90, "output_tokens": 10, "cost": 0.5}
+    table = Table(
+        ended(
+            "r1",
+            row("tone", judge_model="gpt-4o-mini-2024-07-18", asked_model="gpt-4o-mini", **asked),
+            row("tone", judge_model="offline:gpt-4o-mini", asked_model="gpt-4o-mini", **asked),
+            row("tone", judge_model="offline:gpt-4o-mini", **asked),  # of an executor of an earlier version
+        ),
+        plans=(plan("r1"),),
+    )
+    zero_evaluations([("tone", "output")], ["Support"], [("tone", "gpt-4o-mini")])
+    tokens = ("gen_ai.evaluation.name", "gen_ai.request.model", "gen_ai.token.type")
+    series = [tuple(point.attributes[each] for each in tokens) for point in shown.points("evaluation.judge.tokens")]
+    await booker(table).turn()
+    assert counts(shown, "evaluation.judge.tokens", *tokens) == {
+        ("tone", "gpt-4o-mini", "input"): 270,
+        ("tone", "gpt-4o-mini", "output"): 30,
+    }
+    assert counts(shown, "cost", "offpath.purpose", "gen_ai.request.model") == {("judge", "gpt-4o-mini"): 1.5}
+    assert sorted(series) == [("tone", "gpt-4o-mini", "input"), ("tone", "gpt-4o-mini", "output")]
+
+
 async def test_what_is_counted_twice_before_it_is_stored_is_shown_once(shown: Shown) -> None:
     table = Table(ended("r1", row("pii")), plans=(plan("r1", pii=PlanEntry("pending", 1.0, names.EVALUATE)),))
     table.tries = 3

@@ -218,5 +218,9 @@ async def test_what_is_on_and_what_is_left_is_shown(shown: Shown) -> None:
         assert info.value == 1
         assert info.attributes["gen_ai.evaluation.name"] == "pii"
         assert info.attributes["offpath.sample.rate"] == "0.1"
+        # Without analytics, too: judges are accounted for in any case.
+        for name in ("cost", "cost.unpriced", "evaluation.judge.tokens"):
+            assert {point.attributes["gen_ai.request.model"] for point in shown.points(name)} == {"gpt-judge"}, name
+            assert {point.value for point in shown.points(name)} == {0}
         started.ledger.money = 3 * NANO
         await until(lambda: any(point.value == 0 for point in shown.points("judge.budget.remaining")))

@@ -28,14 +28,21 @@ def record_judge_metrics(row: EvaluationRow) -> None:
     """
     if not row.judge_calls:
         return
-    shown = instruments()
-    # The stand-in puts a word before the name of the model that it was asked for.
-    model = (row.judge_model or "").removeprefix(STAND_IN)
+    shown, model = instruments(), asked_judge(row)
     if row.cost is not None:
         shown.cost.add(row.cost, purpose="judge", request_model=model)
     elif not row.stand_in and (row.input_tokens or row.output_tokens):
         # Without an answer there is nothing to price.
         shown.cost_unpriced.add(row.judge_calls, request_model=model)
+
+
+def asked_judge(row: EvaluationRow) -> str:
+    """The model that a judge was asked for, which is the label of all metrics about it, as it is of users' models.
+
+    The one that answered may call itself another name each month, and no series could stand at 0 before it does.
+    """
+    # Without it: of an executor before this field. The stand-in puts a word before the name that it was asked for.
+    return row.asked_model or (row.judge_model or "").removeprefix(STAND_IN)
 
 
 def zero_costs(models: Iterable[str], judges: Iterable[str] = ()) -> None:

@@ -266,9 +266,15 @@ class Backfill:
 
     def _take(self, run_id: str, result: Evaluation, work: _Work, found: _Found) -> None:
         """Note one result; no result is one that the budget or a judge that is away kept from being made."""
-        name, due, judged = result.name, work.due[result.name], self._enabled[result.name].judged
-        hook = self._enabled[name].hook
-        row = evaluation_row(run_id, result, probability=due.probability, evaluated_at=time.time())
+        name, due, enabled = result.name, work.due[result.name], self._enabled[result.name]
+        judged, hook = enabled.judged, enabled.hook
+        row = evaluation_row(
+            run_id,
+            result,
+            probability=due.probability,
+            evaluated_at=time.time(),
+            asked_model=enabled.judge_model,
+        )
         if result.state == "failed" and (result.retry_after is not None or row.state == "budget"):
             self.progress.outcomes["put_off"] += 1
             if judged:

@@ -181,7 +181,14 @@ class EvaluationHook:
         rows: list[EvaluationRow] = []
         for each, result in zip(chosen, results, strict=True):
             tell(result, output.response_id)
-            rows.append(evaluation_row(output.run_id, result, probability=each.probability, evaluated_at=now))
+            row = evaluation_row(
+                output.run_id,
+                result,
+                probability=each.probability,
+                evaluated_at=now,
+                asked_model=each.enabled.judge_model,
+            )
+            rows.append(row)
         return rows
 
     async def _assessed(

@@ -20,12 +20,20 @@ _STAGES: Final = ((4_000, 16_000), (2_000, 4_000), (1_000, 1_000), (400, 300), (
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def evaluation_row(run_id: str, evaluation: Evaluation, *, probability: float, evaluated_at: float) -> EvaluationRow:
+def evaluation_row(
+    run_id: str,
+    evaluation: Evaluation,
+    *,
+    probability: float,
+    evaluated_at: float,
+    asked_model: str | None = None,
+) -> EvaluationRow:
     """One result as it is stored.
 
     Args:
         probability: With which the run was chosen.
         evaluated_at: Seconds since the epoch.
+        asked_model: The judge that it is configured with, if it has one.
     """
     provenance = evaluation.provenance
     return EvaluationRow(
@@ -58,6 +66,7 @@ def evaluation_row(run_id: str, evaluation: Evaluation, *, probability: float, e
         redactions=provenance.redactions,
         temperature=provenance.temperature,
         seed=provenance.seed,
+        asked_model=asked_model if provenance.judge_calls else None,
     )
 
 

@@ -79,6 +79,15 @@ def test_cost_of_judges_is_apart(values: Values) -> None:
     assert values("offpath.cost.unpriced") == {("j",): 3}
 
 
+def test_cost_of_judges_is_counted_by_the_model_that_was_asked(values: Values) -> None:
+    zero_costs((), ["j"])
+    record_judge_metrics(row(cost=0.5, judge_model="j-2024-07-18", asked_model="j"))
+    record_judge_metrics(row(cost=0.25, judge_model="offline:j", asked_model="j", stand_in=True))
+    record_judge_metrics(row(cost=None, judge_model="j-2024-07-18", asked_model="j", input_tokens=100))
+    assert values("offpath.cost") == {("j", "judge"): 0.75}
+    assert values("offpath.cost.unpriced") == {("j",): 3}
+
+
 def test_known_models_are_shown_at_zero(values: Values) -> None:
     zero_costs(["m"], ["j"])
     assert values("offpath.cost") == {("m", "run"): 0, ("j", "judge"): 0}

@@ -311,6 +311,7 @@ async def test_a_judged_evaluator_asks_its_judge(model: OfflineModel) -> None:
     assert row.judge_calls >= 1
     assert row.input_tokens > 100
     assert second["other"].judge_model == "offline:judge-2"
+    assert (row.asked_model, second["other"].asked_model) == ("judge-1", "judge-2")
     assert row.fingerprint != second["other"].fingerprint
 
 
