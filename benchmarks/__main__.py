@@ -36,6 +36,7 @@ SCRIPTS = {
     "metrics_page": "CPU of the metrics page at 10,000 samples (1 min)",
     "kill_rounds": "several hundred kill -9s under load: hooks lost, hooks invented (20 min)",
     "postgres_kill_rounds": "two services, three workers, one PostgreSQL: 100 kill -9s and restarts (5 min)",
+    "soak": "traffic with every kind of fault; then all that was promised is accounted for (25 min)",
 }
 """Programs that print tables of their own; `python -m benchmarks.NAME` takes their options."""
 

@@ -29,15 +29,15 @@ STORM_SHARE: Final = 0.55
 """Of the time that there is traffic; the rest is steady."""
 WARM_SHARE: Final = 0.2
 """Of the steady part, before memory is looked at."""
-DRAIN_SECONDS: Final = 600.0
+DRAIN_SECONDS: Final = 300.0
 """A bound and no expectation."""
-STUCK_SECONDS: Final = 45.0
+STUCK_SECONDS: Final = 90.0
 """Without any change in what is left, that is what will stay."""
 LEAVE_SECONDS: Final = 4.0
 """For which clients may go on when the traffic is over."""
 LAST_STEP: Final = 3_600
 """Seconds by which the clock goes back in the end, while there is still traffic."""
-QUIET_RUNS: Final = 60
+QUIET_RUNS: Final = 40
 PAGE_SECONDS: Final = 30.0
 _DAY: Final = 86_400
 
