@@ -177,22 +177,25 @@ def _run(target: ProofTarget, wanted: Wanted, files: _Files) -> int:
     from offpath.console import output, plain
     from offpath.proof.arms import serve_arms
     from offpath.proof.cases import expected_seconds, prove
-    from offpath.proof.errors import ProofError
     from offpath.proof.progress import reporter, spell_seconds
-    from offpath.proof.table import print_findings
-    from offpath.proof.verdict import NOT_MEASURED, exit_code_of
+    from offpath.proof.table import print_case, print_outcome
+    from offpath.proof.verdict import exit_code_of
 
+    console = output(stderr=files.json == "-")
     with _terminated_as_interrupted(), reporter(output(stderr=True)) as told:
         told.say(f"This takes about {spell_seconds(expected_seconds(target, wanted))}. Ctrl+C ends it sooner.")
-        try:
-            findings = prove(
-                target, wanted, told, serve=serve_arms, shown=_shown(target), command=command_line(sys.argv[1:])
-            )
-        except ProofError as error:
-            output(stderr=True).print(plain("offpath: ", "bold red") + plain(error), soft_wrap=True)
-            return NOT_MEASURED
-    console = output(stderr=files.json == "-")
-    print_findings(findings, console)
+        findings = prove(
+            target,
+            wanted,
+            told,
+            serve=serve_arms,
+            shown=str(target),
+            command=command_line(sys.argv[1:]),
+            found=lambda case: print_case(case, console),
+        )
+    if findings.error:
+        output(stderr=True).print(plain("offpath: ", "bold red") + plain(findings.error), soft_wrap=True)
+    print_outcome(findings, console)
     for name in files.write(findings):
         console.print(plain(f"{name} written"), soft_wrap=True)
     return exit_code_of(findings)
@@ -227,10 +230,6 @@ def command_line(arguments: Sequence[str]) -> str:
         else:
             shown.append(argument)
     return shlex.join(["offpath", *shown])
-
-
-def _shown(target: ProofTarget) -> str:
-    return str(target)
 
 
 def _list_profiles() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final, Protocol
 
+from offpath.proof.errors import ProofError
 from offpath.proof.experiment import Arms, Measured, capacity, choose_rate, hook_seconds, measure, warm_up
 from offpath.proof.findings import FORMAT, ArmName, Case, Findings, Verdict
 from offpath.proof.machine import describe_machine
@@ -71,28 +72,35 @@ class Wanted:
 
 
 def prove(
-    target: ProofTarget, wanted: Wanted, reporter: Reporter, *, serve: ServeArms, shown: str, command: str
+    target: ProofTarget,
+    wanted: Wanted,
+    reporter: Reporter,
+    *,
+    serve: ServeArms,
+    shown: str,
+    command: str,
+    found: Callable[[Case], None] = lambda case: None,
 ) -> Findings:
-    """Measure all cases; Ctrl-C ends it with what was found until then.
+    """Measure all cases. Ctrl-C, or a case that cannot be measured, ends it with what was found until then.
 
     Args:
         serve: `arms.serve_arms`.
         shown: The target as findings name it, without secrets.
         command: To measure it again.
+        found: Is told of each case when it is measured.
 
     Raises:
         ConfigurationError: What is asked for cannot be measured here.
-        ProofError: An arm did not start, did not answer, or could not keep up.
     """
     began, clock = datetime.now(UTC), time.monotonic()
     for hint in hints(target):
         reporter.say(hint)
     cases: list[Case] = []
     verdicts: list[Verdict] = []
-    interrupted = False
+    measured = Measured(None)
     for measured in _measure_all(target, wanted, reporter, serve, shown):
-        interrupted = measured.interrupted
         if measured.case:
+            found(measured.case)
             cases.append(measured.case)
             verdicts += judge(measured.case, wanted.limits)
     return Findings(
@@ -105,7 +113,8 @@ def prove(
         command=command,
         cases=tuple(cases),
         verdicts=tuple(verdicts),
-        interrupted=interrupted,
+        interrupted=measured.interrupted,
+        error=measured.error,
     )
 
 
@@ -141,8 +150,11 @@ def _measure_all(
                     measured = _measure(arms, target, profile, model_seconds, wanted, reporter, shown)
             except KeyboardInterrupt:
                 measured = Measured(None, interrupted=True)
+            except ProofError as error:
+                measured = Measured(None, error=str(error))
+            reporter.end()
             yield measured
-            if measured.interrupted:
+            if measured.interrupted or measured.error:
                 return
 
 

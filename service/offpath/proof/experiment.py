@@ -72,8 +72,10 @@ class Measured:
     """What became of a case."""
 
     case: Case | None
-    """None if it was interrupted before there was anything to compare."""
-    interrupted: bool
+    """None if there is nothing to compare."""
+    interrupted: bool = False
+    error: str = ""
+    """Why it could not be measured."""
 
 
 @dataclass(slots=True)

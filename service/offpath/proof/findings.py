@@ -154,6 +154,8 @@ class Findings(msgspec.Struct, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     interrupted: bool = False
     """Whether it was ended before all was measured."""
+    error: str = ""
+    """Why a case could not be measured, and none after it was tried."""
 
 
 def encode_findings(findings: Findings) -> bytes:

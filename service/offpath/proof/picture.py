@@ -17,13 +17,14 @@ import msgspec
 
 from offpath.proof.findings import Case, Findings, QuantileComparison, RunTrace, read_findings
 from offpath.proof.plots.canvas import bottom_axis, fitted, line, rectangle, sheet, text, width_of
-from offpath.proof.plots.forest import Panel, Row, draw_panel
+from offpath.proof.plots.forest import Panel, draw_panel
 from offpath.proof.plots.markup import Element, tag
 from offpath.proof.plots.scales import Linear, linear_ticks
 from offpath.proof.plots.theme import DARK, LIGHT, PLOT
 from offpath.proof.plots.timeline import BAD, end_of, hook_label
 from offpath.proof.plots.words import difference_text, percent_text, ratio_text, tick_text, time_text, unit_of
-from offpath.proof.report_words import answer, check, model_of, verdict_of
+from offpath.proof.report_case import rows_of
+from offpath.proof.report_words import answer, model_of
 
 WIDTH: Final = 800.0
 EDGE: Final = 28.0
@@ -41,7 +42,7 @@ _STYLE: Final = f"""
 svg.plot .sheet{{fill:var(--card);stroke:var(--rule)}}
 svg.plot text{{font-size:14px}} svg.plot .small{{font-size:12.5px}} svg.plot .heading{{font-size:19px;font-weight:600}}
 svg.plot .figure{{font-size:26px;font-weight:600;fill:var(--on)}}
-svg.plot .over{{stroke:var(--card)}} svg.plot .within{{fill:var(--card)}}
+svg.plot .over{{stroke:var(--card)}} svg.plot .blank{{fill:var(--card)}} svg.plot .within{{fill:var(--card)}}
 """
 
 
@@ -138,7 +139,9 @@ def _row(
     elif size + 12 <= end - start:
         marks.append(text(end - 7, y + 11.5, label, "end small within"))
     else:
-        marks.append(text(start - 6, y + 11.5, label, "end small over"))
+        # The line of the hook's waiting ends before the words.
+        marks.append(rectangle(start - 10 - size, y - 2, size + 7, BAR + 4, "blank"))
+        marks.append(text(start - 6, y + 11.5, label, "end small"))
     return marks
 
 
@@ -147,12 +150,9 @@ def _result(findings: Findings, case: Case, at: QuantileComparison, top: float) 
     comparison = case.comparison("off", "on")
     requests = comparison.requests if comparison else 0
     value, _, interval = percent_text(at.ratio).partition(" [")
-    verdict = verdict_of(findings, case, 0.5)
-    row = Row(
-        "", "", at.ratio, check(case, 0.5), verdict.limit if verdict else None, bool(verdict and not verdict.kept)
-    )
+    row = rows_of(findings, case, 0.5, "", "")
     left = WIDTH - EDGE - 300
-    axis = "p50 on / off; grey: off against off" + ("; dashed: limit" if verdict else "")
+    axis = "p50 on / off; grey: off against off" + ("; dashed: limit" if row.limit is not None else "")
     return [
         line(EDGE, top - 22, WIDTH - EDGE, top - 22, "axis"),
         text(EDGE, top + 6, "p50 of the response, hooks on against off", "start strong"),

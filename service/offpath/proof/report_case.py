@@ -163,7 +163,7 @@ def _distributions(case: Case) -> list[Element]:
     title = f"{case.name}: distribution of response times"
     figure = both(
         lambda width: distribution(arms, width, title),
-        "Left, dotted: p50 of each arm. Right: where a line crosses p99, one request in a hundred took longer.",
+        "Dotted: p50 of each arm. Where a line of the tail crosses p99, one request in a hundred took longer.",
         keys=keys,
     )
     return [tag("h3", "Distribution"), figure] if figure else []

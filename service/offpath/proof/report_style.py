@@ -63,7 +63,8 @@ th,td{{padding-right:12px}}
 @media print{{
 body{{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 main{{max-width:none;padding:0}} h2,h3{{break-after:avoid}} h2{{margin-top:28px}} tr{{break-inside:avoid}}
-.scroll{{overflow:visible}} .keys{{break-after:avoid}} nav{{display:none}} table{{font-size:9pt}}
+th,td{{padding-right:10px}} .scroll{{overflow:visible}} .keys{{break-after:avoid}} nav{{display:none}}
+table{{font-size:8.5pt}}
 }}
 """
     + PLOT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from offpath.proof.findings import Case, Estimate, Findings, QuantileComparison, Verdict
 from offpath.proof.plots.markup import Element, tag
@@ -10,6 +11,8 @@ from offpath.proof.plots.words import difference_text, percent_text, quantile_na
 from offpath.proof.resolution import disturbed
 
 Words = list[Element | str]
+BUSY: Final = 0.1
+"""Share of the cores that others used from which a reader is warned."""
 
 
 def answer(case: Case, q: float) -> QuantileComparison | None:
@@ -110,6 +113,11 @@ def warnings(findings: Findings) -> list[str]:
     found = (
         ["The experiment was interrupted: this is what had been measured until then."] if findings.interrupted else []
     )
+    busiest = max((case.others_cpu_share for case in findings.cases), default=0.0)
+    if busiest > BUSY:
+        found.append(
+            f"Other programs used up to {share_text(busiest)} of the machine meanwhile: measure when it is quiet."
+        )
     unchecked = [
         case.name for case in findings.cases if case.comparison("off", "on") and not case.comparison("off", "off again")
     ]

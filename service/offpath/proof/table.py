@@ -32,21 +32,20 @@ _RESULTS: Final[Mapping[int, str]] = {
 }
 
 
-def print_findings(findings: Findings, console: Console) -> None:
-    """A table for each case, what it says in words, and the verdicts."""
-    for case in findings.cases:
-        _print_case(case, console)
-    if not findings.cases:
+def print_outcome(findings: Findings, console: Console) -> None:
+    """What became of the whole, without its cases: the verdicts, and what they come to."""
+    if not findings.cases and not findings.error:
         console.print(plain("Nothing was measured: it ended before two rounds were complete."))
     for verdict in findings.verdicts:
         console.print(plain(_verdict(verdict), _colour(verdict)), soft_wrap=True)
     code = exit_code_of(findings)
-    if findings.verdicts or code == INTERRUPTED:
+    if (findings.verdicts or code == INTERRUPTED) and not findings.error:
         console.print(plain(_RESULTS[code], "bold"))
     console.print(plain(f"{spell_seconds(findings.seconds)} in all."))
 
 
-def _print_case(case: Case, console: Console) -> None:
+def print_case(case: Case, console: Console) -> None:
+    """A table, and what it says in words."""
     compared, check = case.comparison("off", "on"), case.comparison("off", "off again")
     console.print()
     console.print(plain(case.name, "bold"), plain(f"({case.description})"), soft_wrap=True)

@@ -68,5 +68,7 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 
 def exit_code_of(findings: Findings) -> int:
-    """Of a whole experiment; one that was interrupted has no other result."""
-    return INTERRUPTED if findings.interrupted else exit_code(findings.verdicts)
+    """Of a whole experiment; one that did not come to its end has no other result."""
+    if findings.interrupted:
+        return INTERRUPTED
+    return NOT_MEASURED if findings.error else exit_code(findings.verdicts)

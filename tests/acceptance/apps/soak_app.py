@@ -91,7 +91,7 @@ def raises(run_output, job):
 
 async def asks_again(run_output, job):
     if job.attempt < 3:
-        raise Retry(after=0.2)
+        raise Retry(after=0.6)
     write("asks_again", job)
 
 

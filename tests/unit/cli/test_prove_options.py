@@ -168,6 +168,23 @@ def test_what_cannot_be_measured_ends_with_4(project: Project, served: Served) -
     assert 'arm "on" did not start' in result.stderr
 
 
+def test_what_was_found_before_that_is_kept(project: Project, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arm: FakeArm, plan: Plan, number: int) -> LoadResult:
+        if len(served.calls) == 2:
+            raise ProofError("it broke")
+        return fake_block(arm, plan, number)
+
+    monkeypatch.setattr(experiment, "_block", broken)
+    result = project.run("prove", "--profile", "all", "--json", "found.json", "--assert-p50", "1.01")
+    assert result.exit_code == 4, result.output
+    assert "seed, model 0 ms" in result.stdout
+    assert "it broke" in result.stderr
+    findings = read_findings(project.directory / "found.json")
+    assert [case.profile for case in findings.cases] == ["seed"]
+    assert findings.error == "it broke"
+    assert len(served.calls) == served.ended == 2
+
+
 def test_the_profiles_are_listed(project: Project) -> None:
     result = project.run("prove", "--list-profiles")
     assert result.exit_code == 0

@@ -57,7 +57,7 @@ def test_every_case_and_every_figure_is_there() -> None:
 
 def test_one_case_says_its_result_first() -> None:
     text = words(findings(case(comparisons=comparisons(0.0, slower=1.3), model=0.0)))
-    assert re.search(r"Hooks on: p50 \+\d+ % \[\+\d+, \+\d+\] , \+\d", text)
+    assert re.search(r"Hooks on: p50 \+[\d.]+ % \[\+[\d.]+, \+[\d.]+\] , \+\d", text)
     assert "with hooks on, p50 of the response is slower" in text
     assert text.index("Hooks on: p50") < text.index("How it was measured")
 
@@ -95,10 +95,12 @@ def test_what_disturbs_is_said_at_the_top() -> None:
 
     check, *others = comparisons()
     uneven = replace(check, quantiles=(replace(check.quantiles[0], ratio=Estimate(1.03, 1.02, 1.04)),))
-    text = words(findings(case(comparisons=(uneven, *others)), interrupted=True))
+    text = words(findings(case(comparisons=(uneven, *others), others_cpu_share=0.91), interrupted=True))
+    assert "Other programs used up to 91 % of the machine" in text
     assert "The experiment was interrupted" in text
     assert "disturbed the arms unequally" in text
     assert "seed, model 200 ms, p50: 1.030 [1.020, 1.040]" in text
+    assert "Other programs used up to" not in words(findings(case()))
     unchecked = words(findings(case(comparisons=tuple(others))))
     assert "Without an A/A check" in unchecked
     assert "A/A: off again / off" not in unchecked

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from offpath.proof.findings import FORMAT, Case, Findings, encode_findings, read_findings
 from offpath.proof.progress import Bar, Lines, Reporter, reporter, spell_seconds
-from offpath.proof.table import print_findings
+from offpath.proof.table import print_case, print_outcome
 from offpath.proof.verdict import judge
 from offpath.proof.words import answer, resolving, spell_share, spell_time
 from unit.proof.case_making import case
@@ -25,7 +25,10 @@ def findings(*cases: Case, limits: dict[float, float] | None = None) -> Findings
 
 def shown(found: Findings) -> str:
     text = io.StringIO()
-    print_findings(found, Console(file=text, width=200))
+    console = Console(file=text, width=200)
+    for each in found.cases:
+        print_case(each, console)
+    print_outcome(found, console)
     return text.getvalue()
 
 
@@ -44,7 +47,7 @@ def test_the_table_has_both_arms_their_ratio_and_the_check() -> None:
 def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
     text = io.StringIO()
     noisy = case((0.064, 10.008), (0.066, 2.499))
-    print_findings(findings(noisy), Console(file=text, width=80, force_terminal=True, color_system=None))
+    print_case(noisy, Console(file=text, width=80, force_terminal=True, color_system=None))
     for part in ("hooks on", "[0.066, 2.499]", "[0.064, 10.008]", "[-1,868, +2,998]"):
         assert part in text.getvalue()
     assert "…" not in text.getvalue()

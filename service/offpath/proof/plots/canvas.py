@@ -77,9 +77,13 @@ def bottom_axis(
 
 def width_of(words: str, size: float) -> float:
     """About how wide words are, in pixels: no font is at hand when a report is written, so rather too wide."""
-    return size * sum(
-        1.0 if unicodedata.east_asian_width(c) in "WF" else 0.3 if c in " .,:;il|'!" else 0.62 for c in words
-    )
+    return size * sum(map(_em, words))
+
+
+def _em(char: str) -> float:
+    if unicodedata.east_asian_width(char) in "WF" or char in "mwMW%":
+        return 1.0
+    return 0.32 if char in " .,:;il|'!" else 0.62
 
 
 def fitted(words: str, room: float, size: float = 12) -> str:

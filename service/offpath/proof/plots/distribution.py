@@ -79,7 +79,7 @@ def _time_axis(scale: Log, top: float) -> list[Element]:
     ticks = log_ticks(scale.low, scale.high, max(3, int((scale.end - scale.start) / 64)))
     bottom = top + HEIGHT
     return [
-        *bottom_axis(scale, ticks, _tick, scale.start - 8, scale.end + 4, top, bottom),
+        *bottom_axis(scale, ticks, _tick, max(0.0, scale.start - 8), scale.end + 4, top, bottom),
         line(scale.start, bottom, scale.end, bottom, "axis"),
         text((scale.start + scale.end) / 2, bottom + 34, "response time, logarithmic", "middle muted small"),
     ]

@@ -31,6 +31,7 @@ svg.plot .grid{{stroke:var(--grid);stroke-width:1}}
 svg.plot .axis{{stroke:var(--rule);stroke-width:1}}
 svg.plot .one{{stroke:var(--muted);stroke-width:1}}
 svg.plot .limit{{stroke:var(--bad);stroke-width:1.5;stroke-dasharray:4 3}}
+svg.plot .blank{{fill:var(--ground)}}
 svg.plot .band{{fill:var(--band)}}
 svg.plot .zone{{fill:var(--card)}}
 svg.plot .interval{{stroke:var(--on);stroke-width:2.5}} svg.plot .point{{fill:var(--on)}}

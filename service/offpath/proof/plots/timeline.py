@@ -86,11 +86,11 @@ def _narrow(run: RunTrace, windows: Sequence[Window], width: float, title: str, 
     marks: list[Element] = []
     for index, window in enumerate(windows):
         placed = Window(window.title, window.scale, index * (height + 16))
+        marks += _window(run, placed, row, HEAD, zoom if index == len(windows) - 1 else None)
         names = ["response", *(hook.name for hook in run.hooks)]
         for place, name in enumerate(names):
             y = placed.top + HEAD + place * row + 11
             marks.append(text(0, y, fitted(name, width - 10), "start small" + (" strong" if not place else "")))
-        marks += _window(run, placed, row, HEAD, zoom if index == len(windows) - 1 else None)
     return sheet(width, len(windows) * (height + 16), title, _described(run), marks)
 
 
@@ -107,7 +107,13 @@ def _window(run: RunTrace, window: Window, row: float, head: float, zoom: float 
     if zoom:
         marks.append(rectangle(scale(0), top, scale(zoom) - scale(0), bottom - top, "zone"))
     marks += bottom_axis(
-        scale, ticks, lambda tick: f"{tick_text(tick / size)} {name}", window.left - 8, window.right + 6, top, bottom
+        scale,
+        ticks,
+        lambda tick: f"{tick_text(tick / size)} {name}",
+        max(0.0, window.left - 8),
+        window.right + 6,
+        top,
+        bottom,
     )
     marks.append(line(window.left, bottom, window.right, bottom, "axis"))
     responded = scale(run.responded)
@@ -116,7 +122,7 @@ def _window(run: RunTrace, window: Window, row: float, head: float, zoom: float 
     words = time_text(run.responded)
     bar = rectangle(scale(0), y, max(2.0, responded - scale(0)), BAR, "response", 2)
     marks.append(hover(f"response after {words}", bar))
-    marks.append(_beside(scale(0), max(responded, scale(0) + 2), y, f"response {words}", window))
+    marks += _beside(scale(0), max(responded, scale(0) + 2), y, f"response {words}", window)
     for index, hook in enumerate(run.hooks):
         marks.append(_hook(hook, window, y + (index + 1) * row))
     return marks
@@ -141,7 +147,7 @@ def _hook(hook: HookTrace, window: Window, y: float) -> Element:
             if end - x > 70:
                 marks.append(text(end - 8, y + BAR - 2.5, "goes on", "end small within"))
         else:
-            marks.append(_beside(x, max(end, x + 2), y, label, window))
+            marks += _beside(x, max(end, x + 2), y, label, window)
     return hover(f"{hook.name}: {hook_sentence(hook)}", marks)
 
 
@@ -152,16 +158,18 @@ def _onward(x: float, y: float, bad: str) -> Element:
     )
 
 
-def _beside(start: float, end: float, y: float, words: str, window: Window) -> Element:
+def _beside(start: float, end: float, y: float, words: str, window: Window) -> list[Element]:
     """Words right of a bar; within it, or left of it, where there is no room."""
     size, base = width_of(words, 11), y + BAR - 2.5
     if end + 5 + size <= window.right + 6:
-        return text(end + 5, base, words, "start small over")
+        return [text(end + 5, base, words, "start small over")]
     if size + 10 <= end - start:
-        return text(end - 6, base, words, "end small within")
+        return [text(end - 6, base, words, "end small within")]
     if start - 5 - size >= window.left:
-        return text(start - 5, base, words, "end small over")
-    return text(window.right, y - 2, words, "end small over")
+        # The line of the hook's waiting ends before the words.
+        blank = rectangle(start - 8 - size, y - 1, size + 6, BAR + 2, "blank")
+        return [blank, text(start - 5, base, words, "end small")]
+    return [text(window.right, y - 2, words, "end small over")]
 
 
 def hook_label(hook: HookTrace) -> str:

@@ -57,11 +57,11 @@ def tick_text(value: float) -> str:
 
 
 def ratio_decimals(estimate: Estimate) -> int:
-    """As many digits as the interval has something to say about: two in its width."""
+    """As many digits as the interval has something to say about: two in its width, but thousandths below 1."""
     width = estimate.high - estimate.low
     if not math.isfinite(width) or width <= 0:
         return 3
-    return min(4, max(2, 1 - math.floor(math.log10(width))))
+    return 2 if width >= 1 else min(4, max(3, 1 - math.floor(math.log10(width))))
 
 
 def ratio_text(estimate: Estimate) -> str:
