@@ -10,9 +10,9 @@ import pytest
 import typer
 
 import offpath.testing
-from offpath import reference
 from offpath.cli import app
 from offpath.demo import service
+from offpath.reference import pages as reference
 
 
 def anchors(page: str) -> set[str]:

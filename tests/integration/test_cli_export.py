@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from offpath import cli_data
-from offpath.cli import app
+from offpath.cli import app, data
 from offpath.engine.adapters import job_rows, open_engine
 from offpath.ledger.booking import Change
 from offpath.ledger.evaluation_row import EvaluationRow
@@ -223,7 +222,7 @@ def test_runs_are_chosen_by_time_and_component(stored: Stored) -> None:
 
 
 def test_all_pages_are_read_each_run_once(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_data, "PAGE", 2)
+    monkeypatch.setattr(data, "PAGE", 2)
     asyncio.run(stored.fill(7))
     assert [row["id"] for row in stored.rows()] == [f"run-{number:03d}" for number in reversed(range(7))]
 
@@ -258,7 +257,7 @@ def test_a_file_gets_its_name_when_it_is_whole_and_is_its_owners(
     async def broken(*_: object, **__: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(cli_data, "_export", broken)
+    monkeypatch.setattr(data, "_export", broken)
     assert "disk is full" in str(stored.export("--output", str(tmp_path / "more.jsonl"), code=1).exception)
     assert sorted(each.name for each in tmp_path.glob("*.jsonl*")) == ["runs.jsonl"]
 

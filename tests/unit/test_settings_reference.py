@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from offpath.reference import env_example, main, settings_page, stale
+from offpath.reference.pages import env_example, main, settings_page, stale
 from offpath.settings import Settings
 from offpath.settings.dotenv_file import DotenvFile
 

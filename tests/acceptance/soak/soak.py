@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from acceptance.soak.site import NAMES, NESTED, DatabaseKind, site
 from acceptance.soak.traffic import Told, Traffic
 from acceptance.soak.watch import Watch
 
+THREADS: Final = 24
 STORM_SHARE: Final = 0.55
 """Of the time that there is traffic; the rest is steady."""
 WARM_SHARE: Final = 0.2
@@ -97,6 +99,8 @@ class Soak:
         self._began = time.monotonic()
 
     async def run(self) -> Outcome:
+        # Faults last for seconds, each on a thread, and several at once; nobody is to wait for a thread meanwhile.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         budget = round(max(0.4, 0.2 * self.minutes), 4)
         with site(self.database, budget) as made:
             self.site = made

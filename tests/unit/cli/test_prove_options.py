@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from offpath.cli_prove import command_line
+from offpath.cli.prove import command_line
 from offpath.proof import cases, experiment
 from offpath.proof.errors import ProofError
 from offpath.proof.findings import ArmName, read_findings

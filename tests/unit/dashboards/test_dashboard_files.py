@@ -27,7 +27,7 @@ from offpath.dashboards.promql import DASHBOARD_SCOPE, family, metrics_in
 from offpath.dashboards.queries import queries, variable_queries
 from offpath.dashboards.rules import alerts
 from offpath.errors import ConfigurationError
-from offpath.reference import stale
+from offpath.reference.pages import stale
 from offpath.settings import Settings
 from offpath.telemetry import names
 

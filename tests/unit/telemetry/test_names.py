@@ -18,7 +18,7 @@ from opentelemetry.semconv.attributes import (
     url_attributes,
 )
 
-from offpath.reference import main, stale, telemetry_page
+from offpath.reference.pages import main, stale, telemetry_page
 from offpath.telemetry import instruments as instruments_module
 from offpath.telemetry import names
 from offpath.telemetry.instruments import Counter as CounterInstrument

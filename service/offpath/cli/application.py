@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import wraps
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
-from offpath import cli_dashboards, cli_data, cli_evaluators, cli_notify, cli_prove
+from offpath.cli import dashboards, data, evaluators, notify, prove
 from offpath.errors import ConfigurationError, OffpathError, SettingsError
 from offpath.settings import Settings, load_dotenv_into_environment
 
@@ -58,11 +59,11 @@ hooks_app = typer.Typer(help="Look at hook jobs, and bring dead ones back.", no_
 db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
 app.add_typer(hooks_app, name="hooks")
 app.add_typer(db_app, name="db")
-cli_evaluators.register(app)
-cli_data.register(app)
-cli_notify.register(app)
-cli_dashboards.register(app)
-cli_prove.register(app)
+evaluators.register(app)
+data.register(app)
+notify.register(app)
+dashboards.register(app)
+prove.register(app)
 
 Target = Annotated[str, typer.Argument(metavar="MODULE:APP", help="Where the service is: `my_agents:app`.")]
 DatabaseUrl = Annotated[
@@ -95,8 +96,18 @@ def _leave(code: object) -> None:
         os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"offpath {version('offpath')}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    tell_version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """An agent service whose hooks never hold up the response."""
     directory = os.getcwd()
     if directory not in sys.path:
@@ -424,7 +435,3 @@ def _fail(error: Exception, code: int) -> NoReturn:
 
     output(stderr=True).print(plain("offpath: ", "bold red") + plain(error), soft_wrap=True)
     raise SystemExit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
-from offpath.cli_store import StoredRuns, evaluate_stored_runs
+from offpath.cli.store import StoredRuns, evaluate_stored_runs
 from offpath.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from offpath.agents.agent import Agent
 from offpath.api.access import OPEN_PATHS, needed_scope
 from offpath.app import AgentService
-from offpath.markdown import cell
 from offpath.models.openai_chat import OpenAIChat
+from offpath.reference.markdown import cell
 from offpath.settings import Settings
 
 Json = Mapping[str, Any]

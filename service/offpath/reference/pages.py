@@ -10,7 +10,6 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 
@@ -201,20 +200,21 @@ def env_example() -> str:
 
 def cli_page() -> str:
     """docs/reference/cli.md."""
-    # By name, since the command line stands above everything that imports it.
-    return str(import_module("offpath.cli_page").cli_page())
+    from offpath.reference import cli_page
+
+    return cli_page.cli_page()
 
 
 def http_page() -> str:
     """docs/reference/http.md."""
-    from offpath import http_page  # the whole service, which the other topics do without
+    from offpath.reference import http_page  # the whole service, which the other topics do without
 
     return http_page.http_page()
 
 
 def python_page() -> str:
     """docs/reference/python.md."""
-    from offpath import python_page
+    from offpath.reference import python_page
 
     return python_page.python_page()
 
@@ -288,7 +288,3 @@ def _wrapped(text: str, width: int = 110) -> list[str]:
         else:
             lines[-1] = f"{lines[-1]} {word}".lstrip()
     return lines
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

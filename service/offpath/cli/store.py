@@ -157,7 +157,7 @@ def evaluate_stored_runs(wanted: StoredRuns, resolved: Resolved) -> tuple[dict[s
 
 
 async def _evaluate(wanted: StoredRuns, resolved: Resolved, tallies: dict[str, Tally], held: list[Progress]) -> None:
-    from offpath.cli_data import opened_ledger
+    from offpath.cli.data import opened_ledger
     from offpath.posthooks.evaluation.backfill import Backfill
     from offpath_evaluators.tally import Tally
 

@@ -1,0 +1,1 @@
+"""Pages and dashboards that are made from code."""

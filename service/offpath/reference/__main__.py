@@ -1,0 +1,3 @@
+from offpath.reference.pages import main
+
+raise SystemExit(main())
