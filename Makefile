@@ -13,8 +13,11 @@ STACK ?=
 # Options of `make bench-peers`: "--quick", "--save".
 BENCH ?=
 
+# Options of `make soak`, such as "--minutes 20 --database postgres".
+SOAK ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test install test-fast lint format types imports docs docs-site check bench bench-peers constraints build clean
+.PHONY: help demo stack test install test-fast lint format types imports docs docs-site check bench bench-peers soak constraints build clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +73,9 @@ bench: install ## Measure; results go to benchmarks/results
 
 bench-peers: install ## Compare with what one would pick instead (11 minutes; BENCH=--quick: 4)
 	@$(BIN)/python -m benchmarks peers $(BENCH)
+
+soak: install ## Traffic with every kind of fault, then the account of all runs, jobs, sums and memory
+	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
 constraints: install ## Pin the versions that are installed now
 	@$(BIN)/python -m pip freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt

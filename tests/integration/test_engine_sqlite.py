@@ -327,3 +327,17 @@ async def test_a_clock_that_is_put_back_delays_no_retry(queue: Bench, monkeypatc
     assert again.job.key == claimed[0].job.key
     (later,) = [job for job in await worker.jobs(state=JobState.SCHEDULED) if job.key == claimed[1].job.key]
     assert later.due_at == pytest.approx(now - 3600.0 + 600.0, abs=5.0)
+
+
+async def test_a_retry_that_is_stored_after_the_clock_was_put_back_waits_as_long_as_it_was_to(
+    queue: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await queue.worker()
+    await queue.enqueue(make_job("r1"))
+    (claimed,) = await claim_within(worker, {NOTIFY: 9}, limit=9)
+    attempt, real = ended(claimed), time.time
+    due_at = attempt.finished_at + 60.0
+    monkeypatch.setattr(time, "time", lambda: real() - 3600.0)
+    await worker.retry_at([(attempt, due_at)])
+    (job,) = await worker.jobs(state=JobState.SCHEDULED)
+    assert job.due_at == pytest.approx(due_at - 3600.0, abs=10.0)

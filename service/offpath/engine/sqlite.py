@@ -218,6 +218,9 @@ class SqliteEngine:
         await self._end(attempts, lambda _: JobState.DEAD)
 
     async def retry_at(self, retries: Sequence[tuple[Attempt, float]]) -> None:
+        now = time.time()
+        # The clock may have been put back while the store refused this: the wait is kept, not the time.
+        retries = [(a, min(due_at, now + max(0.0, due_at - a.finished_at))) for a, due_at in retries]
         rows = [
             (a.claimed.id, a.claimed.attempt, due_at, a.started_at, bounded(a.error), a.executor)
             for a, due_at in retries
