@@ -31,7 +31,7 @@ MEASUREMENTS = {
     "faults": peers_faults.measure,
 }
 PACKAGES = ("pydantic-evals", "sqlalchemy")
-LIMIT_SECONDS = {True: 360.0, False: 780.0}
+LIMIT_SECONDS = {True: 360.0, False: 600.0}
 """No further part is begun after so long, quick and full; every part has limits of its own."""
 
 
@@ -61,6 +61,7 @@ class PeersReport(Report):
             notes=list(self.notes),
             peers=[peer.text for peer in PEERS],
             rows=self.board.rows(),
+            load=self.board.load if self.board.load.requests or self.board.load.computing else None,
         )
 
     def print(self, console: Console) -> None:
@@ -133,6 +134,8 @@ def _lines(result: PeersResult, key: str, peer: str) -> list[str]:
     verdict = row.figure(cell).verdict if cell.value is not None else ""
     if cell.predicted:
         lines.append(f"[dim]predicted {row.shown_prediction(peer)}[/dim]{f' {verdict}' if verdict else ''}")
+    if without := row.shown_without(peer):
+        lines.append(f"[dim]{without}[/dim]")
     if found := row.shown_range(peer):
         lines.append(f"[dim]{found}[/dim]")
     if cell.ratio:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
-from benchmarks.peers_rows import BURN, BURNING, CONNECTIONS, FAILING, FIVE, HANGING, RATE, Ground
-from benchmarks.peers_serving import Arm, request_to, serving, time_limit
+import msgspec
+
+from benchmarks import peers_load
+from benchmarks.peers_load import LEAD_IN
+from benchmarks.peers_rows import BURN, CONNECTIONS, FAILING, FIVE, HANGING, Ground
+from benchmarks.peers_serving import Arm, Mark, request_to, serving, time_limit
 from benchmarks.targets.peer_hooks import FAULTS, GROUPS, PLAIN
 from offpath.proof.estimates import quantile
-from offpath.proof.load import closed_loop, open_loop, poisson_arrivals
+from offpath.proof.load import closed_loop, open_loop
 from offpath.proof.turns import draw_pairs
 
-LEAD_IN = 0.5
-PAIR_SECONDS = 4.0
+BURN_AGENT = "burn"
 
 
 def measure(ground: Ground) -> None:
     """Each peer by itself; the hook that never returns comes last, since it stays."""
+    requests = peers_load.counted(ground.board.load.rate, ground.plan.repetitions, _burn_seconds(ground))
+    ground.board.load = msgspec.structs.replace(ground.board.load, computing=requests)
     rows = {FIVE: _five, BURN: _burn, FAILING: _failing, HANGING: _hanging}
     for peer in ground.peers:
         if not peer.hooks:
@@ -27,7 +33,7 @@ def measure(ground: Ground) -> None:
             ground.board.listening(),
         ):
             for row, found in rows.items():
-                with ground.board.guarded((row,), peer), time_limit(90):
+                with ground.board.guarded((row,), peer), time_limit(120):
                     found(arm, ground)
 
 
@@ -47,26 +53,39 @@ def _five(arm: Arm, ground: Ground) -> None:
 
 def _burn(arm: Arm, ground: Ground) -> None:
     """Blocks with hooks that compute and without, in turns."""
-    seconds = min(PAIR_SECONDS, ground.plan.latency_seconds)
+    before = arm.marks.count()
+    closed_loop(arm.service.address, [request_to(BURN_AGENT)], connections=1, count=1).check()
+    arm.marks.wait(before + 1, quiet=8.0, within=30.0)  # an executor of its own has started
     found: dict[str, list[list[float]]] = {"a": [], "b": []}
     for number, order in enumerate(draw_pairs(ground.plan.repetitions)):
         for side in order:
-            found[side].append(_burning(arm, seconds, number, ground, hooks=side == "b"))
-    quiet = quantile([value for block in found["a"] for value in block], 0.5)
-    p50 = quantile([value for block in found["b"] for value in block], 0.5)
-    each = [quantile(block, 0.5) * 1e3 for block in found["b"]]
-    ground.board.add(BURN, arm.peer, p50 * 1e3, each, note=f"{quiet * 1e3:,.2f} ms without such hooks")
+            found[side].append(_burning(arm, number, ground, hooks=side == "b"))
+    without, p95 = (quantile([value for block in found[side] for value in block], 0.95) * 1e3 for side in "ab")
+    p50s = [quantile([value for block in found[side] for value in block], 0.5) * 1e3 for side in "ba"]
+    each = [quantile(block, 0.95) * 1e3 for block in found["b"]]
+    note = "p50 {:,.2f} ms, {:,.2f} ms without".format(*p50s)
+    ground.board.add(BURN, arm.peer, p95, each, without=without, note=note)
 
 
-def _burning(arm: Arm, seconds: float, number: int, ground: Ground, *, hooks: bool) -> list[float]:
-    requests = [request_to("burn" if hooks else PLAIN), *[request_to(PLAIN)] * (BURNING - 1)]
-    arrivals = poisson_arrivals(RATE, LEAD_IN + seconds, seed=number)
+def _burning(arm: Arm, number: int, ground: Ground, *, hooks: bool) -> list[float]:
+    rate = ground.board.load.rate
+    one_in = peers_load.computing_one_in(rate)
+    requests = [request_to(BURN_AGENT if hooks else PLAIN), *[request_to(PLAIN)] * (one_in - 1)]
+    arrivals = peers_load.arrivals(rate, _burn_seconds(ground), number)
     before = arm.marks.count()
     result = open_loop(arm.service.address, requests, arrivals, connections=CONNECTIONS, lead_in=LEAD_IN).check()
     if hooks:
-        due = -(-len(arrivals) // BURNING)
-        arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds / 4, within=60.0)
+        due = -(-len(arrivals) // one_in)
+        # Long, since what is left over would compute during the next block.
+        arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds, within=60.0)
     return result.latencies
+
+
+def _burn_seconds(ground: Ground) -> float:
+    plan = ground.plan
+    return peers_load.block_seconds(
+        ground.board.load.rate, plan.repetitions, plan.computing_requests, plan.computing_seconds
+    )
 
 
 def _failing(arm: Arm, ground: Ground) -> None:
@@ -84,5 +103,10 @@ def _others(arm: Arm, ground: Ground, agent: str) -> None:
     for _ in range(runs):
         closed_loop(arm.service.address, [request_to(agent)], connections=1, count=1).check()
     arm.marks.wait(before + due, quiet=ground.plan.quiet_seconds / 4, within=60.0)
-    ran = {(mark.hook, mark.run_id) for mark in arm.marks.since(before)}
-    ground.board.add(agent, arm.peer, len(ran), of=due)
+    ground.board.add(agent, arm.peer, ran(agent, arm.marks.since(before)), of=due)
+
+
+def ran(agent: str, marks: Iterable[Mark]) -> int:
+    """How many hooks of an agent's runs have ended, each counted once, and none of another agent's."""
+    hooks = {hook.__name__ for hook in GROUPS[FAULTS][agent]}
+    return len({(mark.hook, mark.run_id) for mark in marks if mark.hook in hooks})

@@ -11,6 +11,26 @@ import msgspec
 from benchmarks.figures import RESULTS, Figure, Prediction
 
 OURS = "offpath"
+ENOUGH_FOR_P99 = 1_000
+"""Requests of which ten are above the p99; of fewer it is a matter of chance."""
+
+
+class Load(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the open loop sends to each peer."""
+
+    rate: float
+    """Requests a second."""
+    requests: int = 0
+    """Whose latency counts."""
+    computing: int = 0
+    """The same of the blocks in which hooks compute; and as many in those without."""
+    slowest: float | None = None
+    """Runs a second of the slowest peer in a closed loop, by which the rate was chosen."""
+
+    @property
+    def tail(self) -> tuple[str, float]:
+        """The highest quantile that the requests bear."""
+        return ("p99", 0.99) if self.requests >= ENOUGH_FOR_P99 else ("p95", 0.95)
 
 
 class Ratio(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +54,8 @@ class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
     of: int | None = None
     """For a count: of how many."""
     ratio: Ratio | None = None
+    without: float | None = None
+    """The same under the same load without what the row is about."""
     note: str = ""
     failed: str = ""
 
@@ -74,6 +96,13 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
             return ""
         figure = self.figure(cell)
         return f"{figure.shown(cell.low)} to {figure.shown(cell.high)}"
+
+    def shown_without(self, peer: str) -> str:
+        """What the figure is under the same load otherwise, or nothing."""
+        cell = self.cells.get(peer)
+        if cell is None or cell.without is None:
+            return ""
+        return f"{self.figure(cell).shown(cell.without)} without"
 
     def figure(self, cell: Cell) -> Figure:
         """A cell as a figure, which knows units and verdicts.
@@ -120,6 +149,8 @@ class PeersResult(msgspec.Struct, frozen=True):
     notes: list[str]
     peers: list[PeerText]
     rows: list[Row]
+    load: Load | None = None
+    """None if no latency was measured."""
 
     def row(self, key: str) -> Row | None:
         return next((row for row in self.rows if row.key == key), None)

@@ -12,14 +12,15 @@ from typing import TypeVar
 
 import msgspec
 
+from benchmarks import peers_load
+from benchmarks.peers_load import LEAD_IN
 from benchmarks.peers_result import OURS, Ratio
 from benchmarks.peers_rows import (
     CONNECTIONS,
     CPU_SERVICE,
     CPU_TREE,
     P50,
-    P99,
-    RATE,
+    TAIL,
     THROUGHPUT,
     Board,
     Ground,
@@ -29,12 +30,11 @@ from benchmarks.peers_serving import Arm, request_to, serving, time_limit
 from benchmarks.spent import Spent
 from benchmarks.targets.peer_hooks import AGENT, TRAFFIC
 from offpath.proof.estimates import mean_ratio, quantile, quantile_ratio
-from offpath.proof.load import closed_loop, open_loop, poisson_arrivals
+from offpath.proof.load import closed_loop, open_loop
 from offpath.proof.turns import rounds
 
 T = TypeVar("T")
 REQUEST = request_to(AGENT)
-LEAD_IN = 0.5
 DRAIN_SECONDS = 30.0
 SETTLE_SECONDS = 0.3
 """For what is written after a hook has ended."""
@@ -60,18 +60,20 @@ def measure(ground: Ground) -> None:
     with ExitStack() as up:
         arms: list[Arm] = []
         for peer in ground.peers:
-            with ground.board.guarded((THROUGHPUT, CPU_TREE, CPU_SERVICE, P50, P99), peer):
+            with ground.board.guarded((THROUGHPUT, CPU_TREE, CPU_SERVICE, P50, TAIL), peer):
                 service = serving(peer, TRAFFIC, ground.directory, ground.model_url, killed=False)
                 arms.append(up.enter_context(service))
         for arm in arms:
-            with ground.board.guarded((THROUGHPUT, CPU_TREE, CPU_SERVICE, P50, P99), arm.peer):
+            with ground.board.guarded((THROUGHPUT, CPU_TREE, CPU_SERVICE, P50, TAIL), arm.peer):
                 _block(arm, 1.0)  # starts executors, fills caches
         with ground.board.listening():
-            _throughput(arms, ground.plan, ground.board)
+            served = _throughput(arms, ground.plan, ground.board)
+            _choose_load(served, ground.plan, ground.board)
             _latency(arms, ground.plan, ground.board)
 
 
-def _throughput(arms: Sequence[Arm], plan: Plan, board: Board) -> None:
+def _throughput(arms: Sequence[Arm], plan: Plan, board: Board) -> list[float]:
+    """What each served a second, of those that did."""
     rows = (THROUGHPUT, CPU_TREE, CPU_SERVICE)
     found = _in_turns(arms, plan.rounds, board, rows, lambda arm: partial(_block, arm, plan.block_seconds))
     for arm, blocks in found:
@@ -90,7 +92,16 @@ def _throughput(arms: Sequence[Arm], plan: Plan, board: Board) -> None:
             for row, name in ((THROUGHPUT, "rate"), (CPU_TREE, "tree"), (CPU_SERVICE, "service")):
                 pairs = [([getattr(a, name)], [getattr(b, name)]) for a, b in zip(blocks, ours, strict=True)]
                 estimate = mean_ratio(pairs)
-                _set_ratio(board, row, arm.peer.key, Ratio(estimate.value, estimate.low, estimate.high))
+                board.compare(row, arm.peer, Ratio(estimate.value, estimate.low, estimate.high))
+    return [_mean([block.rate for block in blocks]) for _, blocks in found]
+
+
+def _choose_load(served: Sequence[float], plan: Plan, board: Board) -> None:
+    """A rate that every peer can bear, as busy as the machine is now."""
+    load = peers_load.chosen(served)
+    seconds = peers_load.block_seconds(load.rate, plan.rounds, plan.latency_requests, plan.latency_seconds)
+    requests = peers_load.counted(load.rate, plan.rounds, seconds)
+    board.load = msgspec.structs.replace(load, requests=requests)
 
 
 def _block(arm: Arm, seconds: float) -> Block:
@@ -107,25 +118,28 @@ def _block(arm: Arm, seconds: float) -> Block:
 
 
 def _latency(arms: Sequence[Arm], plan: Plan, board: Board) -> None:
+    rate, (_, tail) = board.load.rate, board.load.tail
+    seconds = peers_load.block_seconds(rate, plan.rounds, plan.latency_requests, plan.latency_seconds)
+
     def block(arm: Arm) -> Callable[[], list[float]]:
         number = count()
-        return lambda: _paced(arm, plan.latency_seconds, next(number))
+        return lambda: _paced(arm, rate, seconds, next(number))
 
-    found = _in_turns(arms, plan.rounds, board, (P50, P99), block)
+    found = _in_turns(arms, plan.rounds, board, (P50, TAIL), block)
     ours = next((blocks for arm, blocks in found if arm.peer.key == OURS), [])
     for arm, blocks in found:
         pooled = [value * 1e3 for values in blocks for value in values]
-        for row, q in ((P50, 0.5), (P99, 0.99)):
+        for row, q in ((P50, 0.5), (TAIL, tail)):
             each = [quantile(values, q) * 1e3 for values in blocks]
-            board.add(row, arm.peer, quantile(pooled, q), each, note=f"{len(pooled)} requests")
+            board.add(row, arm.peer, quantile(pooled, q), each)
             if ours and arm.peer.key != OURS:
                 estimate = quantile_ratio(list(zip(blocks, ours, strict=True)), q)
-                _set_ratio(board, row, arm.peer.key, Ratio(estimate.value, estimate.low, estimate.high))
+                board.compare(row, arm.peer, Ratio(estimate.value, estimate.low, estimate.high))
 
 
-def _paced(arm: Arm, seconds: float, number: int) -> list[float]:
+def _paced(arm: Arm, rate: float, seconds: float, number: int) -> list[float]:
     """Latencies of one block; the same arrivals for the same number."""
-    arrivals = poisson_arrivals(RATE, LEAD_IN + seconds, seed=number)
+    arrivals = peers_load.arrivals(rate, seconds, number)
     with time_limit(seconds + 90):
         before = arm.marks.count()
         result = open_loop(arm.service.address, [REQUEST], arrivals, connections=CONNECTIONS, lead_in=LEAD_IN).check()
@@ -157,10 +171,6 @@ def _in_turns(
         for arm in arms
         if arm.peer.key not in broken
     ]
-
-
-def _set_ratio(board: Board, row: str, peer: str, ratio: Ratio) -> None:
-    board.cells[row][peer] = msgspec.structs.replace(board.cells[row][peer], ratio=ratio)
 
 
 def _mean(values: Sequence[float]) -> float:

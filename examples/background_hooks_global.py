@@ -1,5 +1,6 @@
 """All hooks of all agents in the background, by one flag.
 
+    export OFFPATH_OFFLINE=1      # canned answers; for a model's, OPENAI_API_KEY in its place
     python background_hooks_global.py
     curl -X POST http://localhost:7777/agents/background-task-agent/runs -F "message=Hello, how are you?" -F "stream=false"
 

@@ -1,5 +1,6 @@
 """Only marked hooks in the background; the others are part of the run and may change or refuse it.
 
+export OFFPATH_OFFLINE=1      # canned answers; for a model's, OPENAI_API_KEY in its place
 python background_hooks_per_hook.py
 curl -X POST http://localhost:7777/agents/careful-agent/runs -F "message=Hello" -F "stream=false"
 """

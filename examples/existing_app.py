@@ -1,5 +1,6 @@
 """Agents in a FastAPI app that you have already: below /ai, with their hooks in the background.
 
+    export OFFPATH_OFFLINE=1      # canned answers; for a model's, OPENAI_API_KEY in its place
     uvicorn existing_app:app --port 7777
     curl http://localhost:7777/orders/7
     curl -X POST http://localhost:7777/ai/agents/order-desk/runs -F "message=order_status of 7, please" -F "stream=false"

@@ -1,5 +1,6 @@
 """A sink of your own: the figures and scores of every run, as rows of a database that you have already.
 
+    export OFFPATH_OFFLINE=1      # canned answers; for a model's, OPENAI_API_KEY in its place
     python own_sink.py
     curl -X POST http://localhost:7777/agents/clerk/runs -F "message=Where is my parcel?" -F "stream=false"
     python -c "import sqlite3; print(*sqlite3.connect('warehouse.db').execute('SELECT * FROM answers'), sep='\\n')"

@@ -1,5 +1,6 @@
 """A team: its leader hands the question to the member that it suits, and all of them have hooks.
 
+    export OFFPATH_OFFLINE=1      # canned answers; for a model's, OPENAI_API_KEY in its place
     python team.py
     curl -X POST http://localhost:7777/teams/help-desk/runs -F "message=Ask billing: why was I charged twice?" -F "stream=false"
 

@@ -1,5 +1,6 @@
 """A workflow: an agent that searches with a tool, a function that checks what it found, an agent that writes.
 
+    export OFFPATH_OFFLINE=1      # canned answers; for a model's, OPENAI_API_KEY in its place
     python workflow_with_tools.py
     curl -X POST http://localhost:7777/workflows/answer-from-docs/runs -F "message=search_docs: returns" -F "stream=false"
 

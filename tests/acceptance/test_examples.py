@@ -30,6 +30,12 @@ def test_each_example_is_short_says_how_to_run_it_and_is_listed() -> None:
     assert listed.count(".py](") == len(names), "the list has a file that is not there"
 
 
+def test_each_example_with_a_model_says_how_to_do_without() -> None:
+    for path in EXAMPLES.glob("*.py"):
+        needs_model = "OpenAIChat(" in path.read_text()
+        assert ("export OFFPATH_OFFLINE=1" in docstring_of(path.stem)) == needs_model, path.name
+
+
 def test_in_a_team_the_hooks_of_leader_and_member_run(make_service: ServiceMaker) -> None:
     service = example(make_service, "team")
     answer = answer_to(service, commands_of("team")[1])

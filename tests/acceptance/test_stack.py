@@ -77,7 +77,12 @@ SEEN: Final[Mapping[str, str]] = {
 }
 """What traffic and faults bring about: counters that are above 0 in the end."""
 
-PANELS_WITHOUT_DATA: Final[Mapping[tuple[str, str], str]] = {}
+PANELS_WITHOUT_DATA: Final[Mapping[tuple[str, str], str]] = {
+    ("offpath-overview", "Runs that could not be stored"): "it shows what is lost, and nothing is",
+    ("offpath-overview", "Telemetry that was lost"): "it shows what is lost, and nothing is",
+    ("offpath-evaluations", "Pass rate with its interval"): "bounds are drawn of four rates at most, and here are more",
+    ("offpath-models", "Calls without a price, by model"): "the demo's models have prices",
+}
 """Dashboard and panel, with the reason why one of its queries gives nothing here."""
 
 SERIES_WITHOUT_DATA: Final[Mapping[str, str]] = {}

@@ -92,7 +92,6 @@ GENERATED: Final = re.compile(r"docs/reference/(settings|cli|http|python|evaluat
 """Pages whose `text` blocks come out of the code: `make check` compares them with it."""
 
 GIVEN: Final[Mapping[str, tuple[str, ...]]] = {
-    "README.md": ("answers.jsonl",),
     "docs/how-to/own-evaluator.md": ("rows.jsonl", "shop.py"),
     "docs/how-to/production.md": ("shop.py",),
     "docs/how-to/testing.md": ("answers.jsonl",),
@@ -110,7 +109,6 @@ PRELUDES: Final[Mapping[str, str]] = {
 """Names that a page's Python takes for granted."""
 
 REPLACED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "README.md": (("slack://...", "{receiver}"),),
     "docs/how-to/notifications.md": (
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alerts", "{receiver}"),
         ("oncall (slack)", "oncall (json)"),

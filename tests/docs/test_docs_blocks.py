@@ -29,6 +29,9 @@ from offpath.offline import OfflineProcess
 
 GIVEN_FILES: Final = Path(__file__).with_name("given")
 _FILE: Final = re.compile(r"# (?P<name>[a-z_]+\.(?:py|toml|yaml))(?: .*)?\n")
+_WAITS: Final = re.compile(
+    r"(\S+=\S* )*(make (demo|stack)|uvicorn|(\S*/)?(offpath (serve|demo|worker)|phoenix serve))\b"
+)
 _INSTRUCTION: Final = re.compile(r"(FROM|RUN|COPY|USER|WORKDIR|ENV|ARG|ENTRYPOINT|CMD|EXPOSE|LABEL|#)\b|#")
 
 
@@ -89,6 +92,17 @@ def test_every_block_is_tried_in_some_way(page: str) -> None:
                 f"{', '.join(sorted({'python', 'text', *SHELL, *READERS}))}, or add it to READERS"
             )
         before = block
+
+
+@pytest.mark.parametrize("page", pages())
+def test_nothing_follows_a_command_that_does_not_end(page: str) -> None:
+    """A block can be pasted: what waits for Ctrl+C is its last command, and the next one has a terminal of its own."""
+    for block in blocks(page):
+        if block.language in SHELL:
+            for command in commands(block)[:-1]:
+                assert not _WAITS.match(command.text) or command.text.endswith("&"), (
+                    f"{command.where}: ends the block: {command.text}"
+                )
 
 
 @pytest.mark.parametrize("page", pages())

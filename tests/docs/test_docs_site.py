@@ -104,6 +104,18 @@ def test_the_first_page_shows_the_picture() -> None:
     assert shown == PICTURE.is_file()
 
 
+def test_the_first_page_leads_to_everything_that_is_to_be_read() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(([^)#]+)\)", text))
+    missing = {
+        name
+        for page in pages()
+        if re.match(r"docs/(how-to/|explanation/|reference/)?[^/]+\.md", page)
+        and (name := page.removeprefix("docs/")) not in linked | {"index.md"}
+    }
+    assert not missing
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A repository with one page, and a file that is no page; its configuration."""

@@ -2,10 +2,12 @@
 
 import {html, hideTip, showTip, svg} from "./element.js";
 import {named, ofSeries, overridden, shade} from "./colors.js";
+import {legend} from "./legend.js";
 import {nameOf, stepOf} from "./query.js";
 import {clock, moments, shown, ticks} from "./units.js";
 
-const LEFT = 52, BOTTOM = 18, TOP = 6, RIGHT = 6;
+const BOTTOM = 18, TOP = 6, RIGHT = 6;
+const LETTER = 6, GAP = 10; // of labels beside the axis
 
 export function chart(panel, answers, range) {
   const {custom, unit} = panel.fieldConfig.defaults;
@@ -18,9 +20,10 @@ export function chart(panel, answers, range) {
   if (stacked) stack(series);
   const log = custom.scaleDistribution?.type === "log";
   const [low, high] = extent(series, panel.fieldConfig.defaults, custom, log);
-  const body = html("div", {class: "body"});
+  const beside = panel.options.legend.placement === "right";
+  const body = html("div", {class: beside ? "body beside" : "body"});
   const canvas = svg("svg", {role: "img", "aria-label": panel.title});
-  body.append(canvas, legend(series));
+  body.append(canvas, legend(series, panel.options.legend, unit));
   requestAnimationFrame(() => draw(canvas, {series, times, start, end, low, high, log, unit, custom, stacked}));
   return body;
 }
@@ -36,7 +39,7 @@ function seriesOf(panel, answers, times) {
     if (own.color?.mode === "fixed") color = named(own.color.fixedColor);
     if (own.color?.mode === "shades") {
       const base = own.color.fixedColor;
-      const turn = shades[target.refId] = (shades[target.refId] ?? -1) + 1;
+      const turn = shades[base] = (shades[base] ?? -1) + 1;
       color = shade(named(base), turn);
     }
     const points = times.map((time) => { const value = at.get(time); return Number.isFinite(value) ? value : null; });
@@ -64,19 +67,21 @@ function extent(series, defaults, custom, log) {
 function draw(canvas, {series, times, start, end, low, high, log, unit, custom, stacked}) {
   const width = canvas.clientWidth, height = canvas.clientHeight;
   if (!width || !height) return;
-  const x = (time) => LEFT + ((time - start) / (end - start)) * (width - LEFT - RIGHT);
+  const marks = ticks(low, high, Math.max(2, height / 40), log).map((tick) => [tick, shown(tick, unit)]);
+  const left = GAP + LETTER * Math.max(4, ...marks.map(([, label]) => label.length));
+  const x = (time) => left + ((time - start) / (end - start)) * (width - left - RIGHT);
   const part = (value) => (log ? Math.log10(value / low) / Math.log10(high / low) : (value - low) / (high - low));
   const y = (value) => height - BOTTOM - part(log ? Math.max(value, low) : value) * (height - BOTTOM - TOP);
-  for (const tick of ticks(low, high, Math.max(2, height / 40), log)) {
-    canvas.append(svg("line", {class: "gridline", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick)}),
-      svg("text", {x: LEFT - 6, y: y(tick) + 3.5, "text-anchor": "end"}, shown(tick, unit)));
+  for (const [tick, label] of marks) {
+    canvas.append(svg("line", {class: "gridline", x1: left, x2: width - RIGHT, y1: y(tick), y2: y(tick)}),
+      svg("text", {x: left - 6, y: y(tick) + 3.5, "text-anchor": "end"}, label));
   }
   for (const time of moments(start, end, Math.max(2, width / 70))) {
     canvas.append(svg("text", {x: x(time), y: height - 4, "text-anchor": "middle"}, clock(time)));
   }
   const paint = custom.drawStyle === "bars" ? bars : line;
   for (const each of stacked ? [...series].reverse() : series) canvas.append(...paint(each, {times, x, y, low, custom}));
-  hover(canvas, {series, times, start, end, unit, width});
+  hover(canvas, {series, times, unit, width, left});
 }
 
 function line(each, {times, x, y, low, custom}) {
@@ -93,7 +98,7 @@ function line(each, {times, x, y, low, custom}) {
       const below = times.slice(from, to).map((time, index) => `${x(time).toFixed(1)},${y(each.bases?.[from + index] ?? low).toFixed(1)}`).reverse();
       marks.push(svg("path", {d: `${path}L${below.join("L")}Z`, style: `fill:${each.color};fill-opacity:${custom.fillOpacity / 100}`}));
     }
-    marks.push(svg("path", {d: path, style: `fill:none;stroke:${each.color};stroke-width:1.3`, "stroke-dasharray": each.dashed ? "5 4" : undefined}));
+    marks.push(svg("path", {class: "curve", d: path, style: `fill:none;stroke:${each.color};stroke-width:1.5`, "stroke-dasharray": each.dashed ? "5 4" : undefined}));
   }
   return marks;
 }
@@ -119,20 +124,12 @@ function runs(values) {
   return found;
 }
 
-function hover(canvas, {series, times, start, end, unit, width}) {
+function hover(canvas, {series, times, unit, width, left}) {
   canvas.onmousemove = (event) => {
-    const share = (event.offsetX - LEFT) / (width - LEFT - RIGHT);
+    const share = (event.offsetX - left) / (width - left - RIGHT);
     const index = Math.round(Math.min(1, Math.max(0, share)) * (times.length - 1));
     const lines = series.filter((each) => each.points[index] !== null).slice(0, 14).map((each) => `${each.name}: ${shown(each.points[index], unit)}`);
     showTip(event, [new Date(times[index] * 1000).toTimeString().slice(0, 8), ...lines].join("\n"));
   };
   canvas.onmouseleave = hideTip;
-}
-
-function legend(series) {
-  return html("div", {class: "legend"}, ...series.slice(0, 24).map((each) => {
-    const mark = html("i");
-    mark.style.background = each.color;
-    return html("span", {}, mark, each.name);
-  }));
 }

@@ -30,6 +30,12 @@ export async function asked(target, variables, range) {
   return (await ask("query_range", {query, start: end - range, end, step})).result;
 }
 
+// Whether there was an offpath that long ago: every process has this counter from its start.
+export async function began(before) {
+  const query = `count(offpath_telemetry_dropped_total offset ${before}s)`;
+  return (await ask("query", {query, time: Math.floor(Date.now() / 1000)})).result.length > 0;
+}
+
 // The values of a variable: label_values(SERIES, LABEL) over the last hour.
 export async function valuesOf(query, variables) {
   const parts = /^label_values\((.*),\s*(\w+)\)$/s.exec(query);

@@ -4,13 +4,15 @@ import {chart} from "./chart.js";
 import {hideTip, html, showTip} from "./element.js";
 import {stat, table} from "./figures.js";
 import {heatmap} from "./heatmap.js";
-import {ALL, asked, literal, valuesOf} from "./query.js";
+import {ALL, asked, began, literal, valuesOf} from "./query.js";
 
 const DRAWN = {timeseries: chart, stat, table, heatmap};
 const EVERY = 10_000;
 const PARALLEL = 6;
 const at = (id) => document.getElementById(id);
 const chosen = {};
+const SHORT = [120, 300], USUAL = 900;
+let rangeChosen = false;
 let dashboard, drawn = 0;
 
 const json = async (path) => (await fetch(path)).json();
@@ -27,6 +29,12 @@ async function open() {
   at("panels").replaceChildren(...dashboard.panels.map(frame));
   scrollTo(0, 0);
   await refresh();
+}
+
+// The shortest range that holds what there is.
+async function fitting() {
+  for (const range of SHORT) if (!(await began(range))) return range;
+  return USUAL;
 }
 
 const variables = () => dashboard.templating.list.filter(({type}) => type === "query");
@@ -47,6 +55,7 @@ function frame(panel) {
 async function refresh() {
   const turn = ++drawn;
   try {
+    if (!rangeChosen) at("range").value = await fitting();
     await showVariables();
     at("trouble").hidden = true;
   } catch (error) {
@@ -89,6 +98,6 @@ async function showVariables() {
 
 addEventListener("hashchange", open);
 addEventListener("resize", () => refresh());
-at("range").onchange = refresh;
+at("range").onchange = () => { rangeChosen = true; refresh(); };
 setInterval(() => { if (!document.hidden && dashboard) refresh(); }, EVERY);
 open();

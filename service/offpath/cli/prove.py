@@ -26,6 +26,7 @@ ALL_PROFILES: Final = "all"
 _SECRET: Final = ("--header", "--database-url")
 _FILES: Final = ("--json", "--html")
 _SHOWN: Final = "..."
+STDOUT: Final = "-"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +61,9 @@ def prove(
     ] = None,
     connections: Annotated[
         int | None,
-        typer.Option(min=1, max=512, metavar="N", help="Default: three times as many as are busy on average."),
+        typer.Option(
+            min=1, max=512, metavar="N", help="Default: three times as many as are busy on average, at least 8."
+        ),
     ] = None,
     pairs: Annotated[
         int | None, typer.Option(min=6, max=400, metavar="N", help="Rounds. Default: what there is time for.")
@@ -75,7 +78,9 @@ def prove(
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the findings; - for stdout.")
     ] = None,
-    html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report with plots.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report with plots; - for stdout.")
+    ] = None,
     assert_p50: Annotated[
         float | None, typer.Option(metavar="RATIO", help="End with 1 unless on / off is at most this: 1.01.")
     ] = None,
@@ -107,7 +112,14 @@ def prove(
             min=0, metavar="SECONDS", help="URLs: wait so long for hooks to end where the service cannot be asked."
         ),
     ] = 3.0,
-    plant: Annotated[float, typer.Option(min=0, hidden=True, help="Slow answers with hooks on by this share.")] = 0.0,
+    plant: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SHARE",
+            help="Make answers with hooks on later by this share, to see it found: 0.02 for 2 %.",
+        ),
+    ] = 0.0,
 ) -> None:
     """Measure what hooks cost a response, on this machine: hooks on against hooks off, with intervals.
 
@@ -147,25 +159,35 @@ class _Files:
 
     def check(self) -> _Files:
         """Itself; to find out after minutes of measuring would be late."""
-        for path in (None if self.json in (None, "-") else Path(str(self.json)), self.html):
-            if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        if self.json == str(self.html) == STDOUT:
+            raise ConfigurationError("--json - and --html - would both be written to stdout; give one of them a file")
+        for path in (Path(str(name)) for name in (self.json, self.html) if name is not None and str(name) != STDOUT):
+            if path.is_dir() or not path.absolute().parent.is_dir():
                 raise ConfigurationError(f"{path} cannot be written: it is a directory, or there is none for it")
         return self
+
+    @property
+    def on_stdout(self) -> bool:
+        """Whether stdout is for one of them, and words are for stderr."""
+        return STDOUT in (self.json, str(self.html))
 
     def write(self, findings: Findings) -> list[str]:
         """Write them; the names of what was written."""
         from offpath.proof.findings import encode_findings
-        from offpath.proof.report import write_html
+        from offpath.proof.report import html_of, write_html
 
         written = []
         try:
-            if self.json == "-":
+            if self.json == STDOUT:
                 sys.stdout.buffer.write(encode_findings(findings))
                 sys.stdout.buffer.flush()
             elif self.json is not None:
                 Path(self.json).write_bytes(encode_findings(findings))
                 written.append(self.json)
-            if self.html is not None:
+            if str(self.html) == STDOUT:
+                sys.stdout.buffer.write(html_of(findings).encode())
+                sys.stdout.buffer.flush()
+            elif self.html is not None:
                 write_html(findings, self.html)
                 written.append(str(self.html))
         except OSError as error:
@@ -181,7 +203,7 @@ def _run(target: ProofTarget, wanted: Wanted, files: _Files) -> int:
     from offpath.proof.table import print_case, print_outcome
     from offpath.proof.verdict import exit_code_of
 
-    console = output(stderr=files.json == "-")
+    console = output(stderr=files.on_stdout)
     with _terminated_as_interrupted(), reporter(output(stderr=True)) as told:
         told.say(f"This takes about {spell_seconds(expected_seconds(target, wanted))}. Ctrl+C ends it sooner.")
         findings = prove(

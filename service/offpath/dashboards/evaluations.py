@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from offpath.dashboards import no_data
+from offpath.dashboards.colors import FEEDBACK_COLORS, SKIP_COLORS
 from offpath.dashboards.dashboard import Dashboard, Row, Variable
 from offpath.dashboards.judges import BUDGET, JUDGE_COST, JUDGES
 from offpath.dashboards.panel import DEPLOYMENT_COLUMNS, DEPLOYMENT_LEGEND, Panel, Target, Threshold, legend
@@ -51,14 +52,19 @@ def _bound(bound: str) -> str:
     return _RATE.where(RATE_BOUND, bound).shared(EVALUATION_NAME, AGENT_NAME)
 
 
+def _if_few(bound: str) -> str:
+    """Nothing if there are many rates: their bounds would cover each other."""
+    return f"{_bound(bound)} and on () (count ({_bound('estimate')}) <= 4)"
+
+
 _NOW: Final = Row(
     "Now",
     (
         lowest_rate(_RATE),
         Panel(
-            "Lowest coverage, 24 h",
-            "How much do the rates rest on? The smallest share of the runs that an evaluator is for and that it has "
-            "scored, as their weights estimate it. Runs that chance left out are stood for by the others.",
+            "Lowest coverage",
+            "How much do the rates of 24 hours rest on? The smallest share of the runs that an evaluator is for and "
+            "that it has scored, as their weights estimate it. Runs that chance left out are stood for by the others.",
             (Target(smallest(_bound("coverage"))),),
             "percentunit",
             no_data.RATES,
@@ -69,7 +75,7 @@ _NOW: Final = Row(
             thresholds=_COVERAGE_LIMITS,
         ),
         Panel(
-            "Evaluations per minute",
+            "Evals per minute",
             "How much is evaluated? Those that ended, with a score or a failure.",
             (Target(per_minute(RESULTS.rate())),),
             "short",
@@ -79,7 +85,7 @@ _NOW: Final = Row(
             4,
         ),
         Panel(
-            "Evaluations that fail",
+            "Failed evals",
             "Do the evaluators work? Share of the evaluations that ended in an error and have no score.",
             (Target(share(_FAILED.rate(), RESULTS.rate())),),
             "percentunit",
@@ -101,13 +107,13 @@ _NOW: Final = Row(
             thresholds=(Threshold(0.1, "yellow"), Threshold(0.3, "red")),
         ),
         spend(
-            title="Judges' spend per hour",
+            title="Hourly judge cost",
             cost=JUDGE_COST,
             description="What does judging cost? Calls whose price is known.",
             no_value=no_data.JUDGES,
         ),
         Panel(
-            "Budget that is left",
+            "Budget left",
             "How much may judges still spend in this window? At 0 they are not asked, and it is counted as `budget` "
             "below. Of several deployments the one that has least left.",
             (Target(smallest(BUDGET.shared(WINDOW), WINDOW), legend(WINDOW)),),
@@ -120,7 +126,7 @@ _NOW: Final = Row(
             thresholds=(Threshold(0.000001, "green"),),
         ),
         Panel(
-            "Not evaluated, per minute",
+            "Skips per minute",
             "How much is passed over? By chance, by a filter, for want of budget or time, or because the evaluator has "
             "nothing to say about it.",
             (Target(per_minute(_SKIPPED.rate())),),
@@ -158,11 +164,12 @@ _QUALITY: Final = Row(
         Panel(
             "Pass rate with its interval",
             "Does quality hold? The line is the weighted share of the last 24 hours' runs that pass, or their mean "
-            "score, its bounds are dashed. Choose one evaluator and agent above to see one band.",
+            "score, its bounds are dashed. They are drawn while no more than "
+            "four of evaluator and agent are chosen above.",
             (
                 Target(_bound("estimate"), f"{_WHOSE} {DEPLOYMENT_LEGEND}"),
-                Target(_bound("low"), f"{_WHOSE} low {DEPLOYMENT_LEGEND}", color="text", dashed=True),
-                Target(_bound("high"), f"{_WHOSE} high {DEPLOYMENT_LEGEND}", color="text", dashed=True),
+                Target(_if_few("low"), f"{_WHOSE} low {DEPLOYMENT_LEGEND}", color="text", dashed=True),
+                Target(_if_few("high"), f"{_WHOSE} high {DEPLOYMENT_LEGEND}", color="text", dashed=True),
             ),
             "percentunit",
             no_data.RATES,
@@ -253,7 +260,7 @@ _LEDGER: Final = Row(
             "short",
             no_data.EVALUATIONS,
             stacked=True,
-            colors=(("budget", "red"), ("overload", "orange"), ("abstained", "yellow"), ("sampled_out", "blue")),
+            colors=SKIP_COLORS,
         ),
         Panel(
             "Not evaluated per minute, by evaluator",
@@ -266,7 +273,11 @@ _LEDGER: Final = Row(
         Panel(
             "Failed evaluations, by evaluator and error",
             "Which evaluators break, and how? Shortly before each point.",
-            (Target(some(_FAILED.grown(EVALUATION_NAME, ERROR_TYPE)), legend(EVALUATION_NAME, ERROR_TYPE)),),
+            (
+                Target(
+                    some(_FAILED.grown(EVALUATION_NAME, ERROR_TYPE)), legend(EVALUATION_NAME, ERROR_TYPE), color="red"
+                ),
+            ),
             "short",
             "no evaluation failed in this time",
             stacked=True,
@@ -299,12 +310,13 @@ _LEDGER: Final = Row(
         Panel(
             "Feedback, by agent",
             "What do users say about whom? Shortly before each point.",
-            (Target(_FEEDBACK.grown(AGENT_NAME, FEEDBACK_LABEL), legend(AGENT_NAME, FEEDBACK_LABEL)),),
+            (Target(some(_FEEDBACK.grown(AGENT_NAME, FEEDBACK_LABEL)), legend(AGENT_NAME, FEEDBACK_LABEL)),),
             "short",
             no_data.FEEDBACK,
             width=12,
             stacked=True,
             bars=True,
+            colors=FEEDBACK_COLORS,
         ),
     ),
 )

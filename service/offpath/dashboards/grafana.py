@@ -225,7 +225,8 @@ def _timeseries_custom(panel: Panel) -> dict[str, Any]:
         "axisBorderShow": False,
         **({} if panel.logarithmic else {"axisSoftMin": 0}),
         "drawStyle": "bars" if panel.bars else "line",
-        "fillOpacity": 60 if panel.bars else 25 if panel.stacked else 8,
+        # Lines that are not on top of each other have no areas: those of many would be one block.
+        "fillOpacity": 60 if panel.bars else 25 if panel.stacked else 0,
         "lineWidth": 1,
         "pointSize": 4,
         "scaleDistribution": {"log": 10, "type": "log"} if panel.logarithmic else {"type": "linear"},
@@ -258,8 +259,10 @@ def _overrides(panel: Panel) -> list[dict[str, Any]]:
         if properties:
             found.append({"matcher": {"id": "byFrameRefID", "options": refid}, "properties": properties})
     for name, color in panel.colors:
-        fixed = {"id": "color", "value": {"fixedColor": color, "mode": "fixed"}}
-        found.append({"matcher": {"id": "byName", "options": name}, "properties": [fixed]})
+        several = name.startswith("/")
+        fixed = {"id": "color", "value": {"fixedColor": color, "mode": "shades" if several else "fixed"}}
+        matcher = {"id": "byRegexp" if several else "byName", "options": name}
+        found.append({"matcher": matcher, "properties": [fixed]})
     return found
 
 

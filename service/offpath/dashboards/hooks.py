@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from offpath.dashboards import no_data
+from offpath.dashboards.colors import OUTCOME_COLORS, STAGE_COLORS, STATE_COLORS
 from offpath.dashboards.dashboard import Dashboard, Row, Variable
+from offpath.dashboards.notifications import NOTIFICATIONS
 from offpath.dashboards.panel import DEPLOYMENT_COLUMNS, Panel, Target, Threshold, legend
 from offpath.dashboards.promql import Series, added, largest, per_minute, some
 from offpath.dashboards.shared_panels import (
@@ -23,7 +25,6 @@ from offpath.dashboards.shared_panels import (
     oldest_job,
 )
 from offpath.telemetry.names import (
-    CHANNEL,
     DEAD_REASON,
     ERROR_TYPE,
     HOOK,
@@ -45,10 +46,6 @@ _FINISHED: Final = FINISHED.like(HOOK, _CHOSEN)
 _DURATION: Final = HOOK_DURATION.like(HOOK, _CHOSEN)
 _DELAY: Final = QUEUE_DELAY.like(HOOK, _CHOSEN)
 _HEARTBEAT: Final = Series.of("offpath.worker.heartbeat.age")
-_SENT: Final = Series.of("offpath.notifications.sent")
-_SENDING: Final = Series.of("offpath.notification.duration")
-
-_OUTCOME_COLORS: Final = (("success", "green"), ("error", "red"), ("timeout", "orange"), ("killed", "purple"))
 
 _NOW: Final = Row(
     "Now",
@@ -90,7 +87,7 @@ _NOW: Final = Row(
         dead_letters(_BACKLOG),
         failing_attempts(_FINISHED),
         Panel(
-            "Wait for a start, p95",
+            "Wait, p95",
             "How soon do hooks start? From when a job may start to when it does, its first attempt only.",
             (Target(_DELAY.quantile(0.95)),),
             "s",
@@ -164,6 +161,7 @@ _KEEPING_UP: Final = Row(
             "short",
             no_data.WORKER,
             stacked=True,
+            colors=STATE_COLORS,
         ),
         Panel(
             "Jobs that wait, by hook",
@@ -178,8 +176,8 @@ _KEEPING_UP: Final = Row(
             "How soon do hooks start after the answer?",
             (
                 Target(_DELAY.quantile(0.99), "p99", True, color="purple"),
-                Target(_DELAY.quantile(0.95), "p95", color="purple", dashed=True),
-                Target(_DELAY.quantile(0.5), "p50", color="blue"),
+                Target(_DELAY.quantile(0.95), "p95", color="blue"),
+                Target(_DELAY.quantile(0.5), "p50", color="light-blue", dashed=True),
             ),
             "s",
             no_data.HOOKS,
@@ -216,7 +214,7 @@ _WORKING: Final = Row(
             "short",
             no_data.HOOKS,
             stacked=True,
-            colors=_OUTCOME_COLORS,
+            colors=OUTCOME_COLORS,
         ),
         Panel(
             "Attempts per minute, by hook",
@@ -233,6 +231,7 @@ _WORKING: Final = Row(
                 Target(
                     some(_FINISHED.where_not(OUTCOME, "success").grown(HOOK, OUTCOME, ERROR_TYPE)),
                     legend(HOOK, OUTCOME, ERROR_TYPE),
+                    color="red",
                 ),
             ),
             "short",
@@ -243,7 +242,13 @@ _WORKING: Final = Row(
         Panel(
             "Retries, by hook",
             "Which hooks need more than one attempt? Attempts that will be repeated, shortly before each point.",
-            (Target(some(Series.of("offpath.hooks.retried").like(HOOK, _CHOSEN).increase(HOOK)), legend(HOOK)),),
+            (
+                Target(
+                    some(Series.of("offpath.hooks.retried").like(HOOK, _CHOSEN).increase(HOOK)),
+                    legend(HOOK),
+                    color="orange",
+                ),
+            ),
             "short",
             no_data.RETRIES,
             stacked=True,
@@ -257,6 +262,7 @@ _WORKING: Final = Row(
                 Target(
                     some(Series.of("offpath.hooks.dead").like(HOOK, _CHOSEN).increase(HOOK, DEAD_REASON)),
                     legend(HOOK, DEAD_REASON),
+                    color="red",
                 ),
             ),
             "short",
@@ -272,6 +278,7 @@ _WORKING: Final = Row(
                 Target(
                     some(Series.of("offpath.hooks.skipped").like(HOOK, _CHOSEN).increase(HOOK, SKIP_REASON)),
                     legend(HOOK, SKIP_REASON),
+                    color="blue",
                 ),
             ),
             "short",
@@ -337,7 +344,11 @@ _WORKERS: Final = Row(
             "Executors that were killed, by reason",
             "Does a hook run away? Shortly before each point: over its time or memory, or stuck; `died` was not "
             "killed by us.",
-            (Target(Series.of("offpath.executor.killed").increase(KILL_REASON), legend(KILL_REASON)),),
+            (
+                Target(
+                    some(Series.of("offpath.executor.killed").increase(KILL_REASON)), legend(KILL_REASON), color="red"
+                ),
+            ),
             "short",
             no_data.NOTHING_KILLED,
             stacked=True,
@@ -354,37 +365,20 @@ _RESPONSE: Final = Row(
             "What do callers wait for? `plan` is choosing the hooks, `encode` is encoding what they need, and `commit` "
             "is the transaction that stores the run, with its jobs.",
             (
-                Target(OVERHEAD.quantile(0.95, STAGE), legend(STAGE) + ", p95", exemplars=True, color="green"),
-                Target(OVERHEAD.quantile(0.5, STAGE), legend(STAGE) + ", p50", color="blue", dashed=True),
+                *(
+                    Target(OVERHEAD.where(STAGE, stage).quantile(0.95), f"{stage}, p95", exemplars=True, color=color)
+                    for stage, color, _ in STAGE_COLORS
+                ),
+                *(
+                    Target(OVERHEAD.where(STAGE, stage).quantile(0.5), f"{stage}, p50", color=color, dashed=True)
+                    for stage, _, color in STAGE_COLORS
+                ),
             ),
             "s",
             no_data.RUNS,
             width=24,
             logarithmic=True,
-        ),
-    ),
-)
-
-_NOTIFICATIONS: Final = Row(
-    "Notifications",
-    (
-        Panel(
-            "Notifications, by channel and outcome",
-            "Do messages arrive? Sent, or failed for good, shortly before each point.",
-            (Target(_SENT.grown(CHANNEL, OUTCOME), legend(CHANNEL, OUTCOME)),),
-            "short",
-            no_data.NOTIFICATIONS,
-            width=12,
-            stacked=True,
-            bars=True,
-        ),
-        Panel(
-            "Time to send, p95, by channel",
-            "Which channel is slow? Every attempt counts.",
-            (Target(_SENDING.quantile(0.95, CHANNEL), legend(CHANNEL), True),),
-            "s",
-            no_data.NOTIFICATIONS,
-            width=12,
+            table_legend=True,
         ),
     ),
 )
@@ -393,6 +387,6 @@ HOOKS: Final = Dashboard(
     "offpath-hooks",
     "offpath / Hooks",
     "Do background hooks keep up, do they work, how long do they take, and what do they cost the response path?",
-    (_NOW, _KEEPING_UP, _WORKING, _TIME, _WORKERS, _RESPONSE, _NOTIFICATIONS),
+    (_NOW, _KEEPING_UP, _WORKING, _TIME, _WORKERS, _RESPONSE, NOTIFICATIONS),
     (Variable.of("hook", "Hook", Series.of("offpath.hooks.queued").selector("_total"), HOOK),),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from offpath.dashboards import no_data
+from offpath.dashboards.colors import TOKEN_COLORS
 from offpath.dashboards.dashboard import Row
 from offpath.dashboards.panel import Panel, Target, legend
 from offpath.dashboards.promql import Series, label, per_hour, per_minute, smallest, some
@@ -41,6 +42,7 @@ JUDGES: Final = Row(
             "short",
             no_data.JUDGES,
             stacked=True,
+            colors=TOKEN_COLORS,
         ),
         Panel(
             "Judges' spend per hour, by model",
@@ -70,7 +72,7 @@ JUDGES: Final = Row(
         Panel(
             "Judged evaluations that are tried again, by hook",
             "Does the judge answer? Attempts that will be repeated, shortly before each point.",
-            (Target(some(_REPEATED.increase(HOOK)), legend(HOOK)),),
+            (Target(some(_REPEATED.increase(HOOK)), legend(HOOK), color="orange"),),
             "short",
             no_data.RETRIES,
             stacked=True,
@@ -88,6 +90,7 @@ JUDGES: Final = Row(
             ),
             "short",
             no_data.JUDGES,
+            colors=TOKEN_COLORS,
         ),
     ),
 )

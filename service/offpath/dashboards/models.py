@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from offpath.dashboards import no_data
+from offpath.dashboards.colors import TOKEN_COLORS
 from offpath.dashboards.dashboard import Dashboard, Row, Variable
 from offpath.dashboards.panel import Panel, Target, Threshold, legend
 from offpath.dashboards.promql import Series, per_hour, per_minute, share, some
@@ -65,7 +66,7 @@ _NOW: Final = Row(
             thresholds=FAILURE_LIMITS,
         ),
         Panel(
-            "Time of a call, p95",
+            "Call time, p95",
             "Are models fast? Calls with their retries, streams to their end.",
             (Target(_CALLS.quantile(0.95)),),
             "s",
@@ -75,7 +76,7 @@ _NOW: Final = Row(
             4,
         ),
         Panel(
-            "Time to first token, p95",
+            "First token, p95",
             "How long does a user look at nothing? Until the first piece of a streamed answer.",
             (Target(_FIRST.quantile(0.95)),),
             "s",
@@ -100,9 +101,9 @@ _NOW: Final = Row(
             description="What do users' answers cost? Calls to models whose price is known.",
         ),
         Panel(
-            "Calls without a price, per minute",
-            "Is the spend complete? Calls to models whose price is not known, judges' included; OFFPATH_PRICES and "
-            "OFFPATH_JUDGE_PRICES give prices.",
+            "Unpriced calls",
+            "Is the spend complete? Calls per minute to models whose price is not known, judges' included; "
+            "OFFPATH_PRICES and OFFPATH_JUDGE_PRICES give prices.",
             (Target(per_minute(_UNPRICED.rate())),),
             "short",
             no_data.COSTS,
@@ -180,6 +181,7 @@ _MODELS: Final = Row(
                 Target(
                     some(_FAILED.grown(REQUEST_MODEL, ERROR_TYPE)),
                     legend(REQUEST_MODEL, ERROR_TYPE),
+                    color="red",
                 ),
             ),
             "short",
@@ -194,6 +196,7 @@ _MODELS: Final = Row(
             "short",
             no_data.MODELS,
             stacked=True,
+            colors=TOKEN_COLORS,
         ),
         Panel(
             "Spend per hour, by model",
@@ -209,14 +212,15 @@ _MODELS: Final = Row(
             (Target(_TOKENS.mean(REQUEST_MODEL, TOKEN_TYPE), legend(REQUEST_MODEL, TOKEN_TYPE)),),
             "short",
             no_data.MODELS,
+            colors=TOKEN_COLORS,
         ),
         Panel(
             "Calls without a price, by model",
             "Which models' prices are not known? Calls shortly before each point; OFFPATH_PRICES and "
             "OFFPATH_JUDGE_PRICES give prices.",
-            (Target(_UNPRICED.grown(REQUEST_MODEL), legend(REQUEST_MODEL)),),
+            (Target(some(_UNPRICED.grown(REQUEST_MODEL)), legend(REQUEST_MODEL), color="orange"),),
             "short",
-            no_data.COSTS,
+            no_data.UNPRICED,
             stacked=True,
             bars=True,
         ),
@@ -247,7 +251,7 @@ _TOOL_ROW: Final = Row(
         Panel(
             "Failed calls of tools, by tool and error",
             "Which tools fail, and how? Shortly before each point.",
-            (Target(some(_FAILED_TOOLS.grown(TOOL_NAME, ERROR_TYPE)), legend(TOOL_NAME, ERROR_TYPE)),),
+            (Target(some(_FAILED_TOOLS.grown(TOOL_NAME, ERROR_TYPE)), legend(TOOL_NAME, ERROR_TYPE), color="red"),),
             "short",
             "no tool failed in this time",
             stacked=True,
@@ -267,6 +271,7 @@ _OTHERS: Final = Row(
             no_data.JUDGES,
             width=6,
             stacked=True,
+            colors=TOKEN_COLORS,
         ),
         Panel(
             "Judges' spend per hour, by model",
@@ -278,7 +283,7 @@ _OTHERS: Final = Row(
             stacked=True,
         ),
         Panel(
-            "Judges' and hooks' calls per minute, by model",
+            "Their calls per minute, by model",
             "How much do they ask models? Judges, and hooks that ask through a model of offpath.",
             (Target(per_minute(_HOOKS_CALLS.count_rate(PURPOSE, REQUEST_MODEL)), legend(PURPOSE, REQUEST_MODEL)),),
             "short",
@@ -287,7 +292,7 @@ _OTHERS: Final = Row(
             stacked=True,
         ),
         Panel(
-            "Time of a judge's or hook's call, p95, by model",
+            "Time of their calls, p95, by model",
             "Are models fast for them? Nobody's answer waits for these calls.",
             (Target(_HOOKS_CALLS.quantile(0.95, PURPOSE, REQUEST_MODEL), legend(PURPOSE, REQUEST_MODEL), True),),
             "s",

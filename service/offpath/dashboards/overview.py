@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from offpath.dashboards import no_data
+from offpath.dashboards.colors import (
+    ENDING_COLORS,
+    FEEDBACK_COLORS,
+    OUTCOME_COLORS,
+    STAGE_COLORS,
+    STATE_COLORS,
+    STATUS_COLORS,
+    TOKEN_COLORS,
+)
 from offpath.dashboards.dashboard import Dashboard, Row
 from offpath.dashboards.panel import Panel, Target, Threshold, legend
 from offpath.dashboards.promql import Series, added, per_hour, per_minute, share, smallest, some
@@ -81,7 +90,7 @@ _RUNS_NOW: Final = (
 
 _REST_NOW: Final = (
     Panel(
-        "Hooks on the response path",
+        "Added by hooks",
         "What do callers wait for because of hooks? On average: choosing hooks, encoding what they need, and the "
         "commit. It is an upper bound, since a run without hooks has to be stored too.",
         (Target(f"{OVERHEAD.sum_rate()} / ({OVERHEAD.where(STAGE, 'commit').count_rate()} > 0)"),),
@@ -124,15 +133,19 @@ _PROMISE: Final = Row(
     (
         Panel(
             "Response path against hook time",
-            "Do hooks hold up answers? Blue is what callers wait for, green what hooks add to it. Orange is how long "
-            "hooks run and purple how long their jobs wait, both after the answer. The scale is logarithmic: orange "
-            "and purple may rise as they like, and blue must not follow.",
+            "Do hooks hold up answers? Blue is what callers wait for. Green, yellow and the colour of text is what "
+            "hooks add to it: commit, encode, plan. Orange is how long hooks run and purple how long their jobs "
+            "wait, both after the answer. The scale is logarithmic: orange and purple may rise as they like, and "
+            "blue must not follow.",
             (
                 Target(RUN_REQUESTS.quantile(0.95), "answer, p95", exemplars=True, color="blue"),
-                Target(RUN_REQUESTS.quantile(0.5), "answer, p50", color="blue", dashed=True),
-                Target(OVERHEAD.quantile(0.95, STAGE), legend("added to it:", STAGE) + ", p95", color="green"),
+                Target(RUN_REQUESTS.quantile(0.5), "answer, p50", color="light-blue", dashed=True),
+                *(
+                    Target(OVERHEAD.where(STAGE, stage).quantile(0.95), f"added to it: {stage}, p95", color=color)
+                    for stage, color, _ in STAGE_COLORS
+                ),
                 Target(HOOK_DURATION.quantile(0.95), "hook, p95", exemplars=True, color="orange"),
-                Target(HOOK_DURATION.quantile(0.5), "hook, p50", color="orange", dashed=True),
+                Target(HOOK_DURATION.quantile(0.5), "hook, p50", color="light-orange", dashed=True),
                 Target(QUEUE_DELAY.quantile(0.95), "hook waits, p95", color="purple"),
             ),
             "s",
@@ -145,14 +158,6 @@ _PROMISE: Final = Row(
     ),
 )
 
-_STATUS_COLORS: Final = (
-    ("completed", "green"),
-    ("error", "red"),
-    ("cancelled", "text"),
-    ("interrupted", "orange"),
-    ("blocked", "yellow"),
-)
-
 _TRAFFIC: Final = Row(
     "Runs",
     (
@@ -163,7 +168,7 @@ _TRAFFIC: Final = Row(
             "short",
             no_data.RUNS,
             stacked=True,
-            colors=_STATUS_COLORS,
+            colors=ENDING_COLORS,
         ),
         Panel(
             "Runs per minute, by agent",
@@ -178,7 +183,9 @@ _TRAFFIC: Final = Row(
             "What goes wrong, and where? Runs that failed shortly before each point.",
             (
                 Target(
-                    some(RUNS.where(RUN_STATUS, "error").grown(AGENT_NAME, ERROR_TYPE)), legend(AGENT_NAME, ERROR_TYPE)
+                    some(RUNS.where(RUN_STATUS, "error").grown(AGENT_NAME, ERROR_TYPE)),
+                    legend(AGENT_NAME, ERROR_TYPE),
+                    color="red",
                 ),
             ),
             "short",
@@ -237,20 +244,21 @@ _QUALITY: Final = Row(
         Panel(
             "Feedback",
             "What do users say? Shortly before each point.",
-            (Target(Series.of("offpath.feedback").grown(FEEDBACK_LABEL), legend(FEEDBACK_LABEL)),),
+            (Target(some(Series.of("offpath.feedback").grown(FEEDBACK_LABEL)), legend(FEEDBACK_LABEL)),),
             "short",
             no_data.FEEDBACK,
             stacked=True,
             bars=True,
-            colors=(("positive", "green"), ("negative", "red")),
+            colors=FEEDBACK_COLORS,
         ),
         Panel(
             "Blocked by guardrails",
             "What do guardrails refuse? Runs shortly before each point.",
             (
                 Target(
-                    Series.of("offpath.guardrail.blocked").increase(GUARDRAIL, AGENT_NAME),
+                    some(Series.of("offpath.guardrail.blocked").increase(GUARDRAIL, AGENT_NAME)),
                     legend(GUARDRAIL, AGENT_NAME),
+                    color="yellow",
                 ),
             ),
             "short",
@@ -270,6 +278,7 @@ _QUALITY: Final = Row(
             "short",
             no_data.MODELS,
             stacked=True,
+            colors=TOKEN_COLORS,
         ),
         Panel(
             "Spend per hour, by purpose",
@@ -278,6 +287,7 @@ _QUALITY: Final = Row(
             "currencyUSD",
             no_data.COSTS,
             stacked=True,
+            colors=(("run", "blue"), ("judge", "orange"), ("hook", "purple")),
         ),
         Panel(
             "Cost of a run",
@@ -305,6 +315,7 @@ _HOOKS: Final = Row(
             "short",
             no_data.WORKER,
             stacked=True,
+            colors=STATE_COLORS,
         ),
         Panel(
             "Wait for a start, p95",
@@ -320,7 +331,7 @@ _HOOKS: Final = Row(
             "short",
             no_data.HOOKS,
             stacked=True,
-            colors=(("success", "green"), ("error", "red"), ("timeout", "orange"), ("killed", "purple")),
+            colors=OUTCOME_COLORS,
         ),
     ),
 )
@@ -336,13 +347,14 @@ _SERVICE: Final = Row(
             no_data.REQUESTS,
             width=6,
             stacked=True,
+            colors=STATUS_COLORS,
         ),
         Panel(
             "Time to store a run",
             "Is the database fast?",
             (
                 Target(_COMMITS.quantile(0.95, STORE), legend(STORE) + ", p95", exemplars=True, color="blue"),
-                Target(_COMMITS.quantile(0.5, STORE), legend(STORE) + ", p50", color="blue", dashed=True),
+                Target(_COMMITS.quantile(0.5, STORE), legend(STORE) + ", p50", color="light-blue", dashed=True),
             ),
             "s",
             no_data.RUNS,
@@ -353,8 +365,9 @@ _SERVICE: Final = Row(
             "Does the database take what comes? Shortly before each point.",
             (
                 Target(
-                    Series.of("offpath.commit.errors").grown(STORE, ERROR_TYPE),
+                    some(Series.of("offpath.commit.errors").grown(STORE, ERROR_TYPE)),
                     legend(STORE, ERROR_TYPE),
+                    color="red",
                 ),
             ),
             "short",
@@ -366,7 +379,7 @@ _SERVICE: Final = Row(
             "Telemetry that was lost",
             "Is what is shown here complete? Spans, points of metrics and log records that did not reach the "
             "collector, and snapshots that could not be read, shortly before each point.",
-            (Target(Series.of("offpath.telemetry.dropped").increase(SIGNAL), legend(SIGNAL)),),
+            (Target(some(Series.of("offpath.telemetry.dropped").increase(SIGNAL)), legend(SIGNAL), color="orange"),),
             "short",
             no_data.NOTHING_LOST,
             width=6,

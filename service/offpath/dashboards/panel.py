@@ -10,7 +10,19 @@ from offpath.dashboards.promql import DEPLOYMENT, label, metrics_in
 from offpath.telemetry.names import Attribute
 
 Kind = Literal["stat", "timeseries", "table", "heatmap"]
-Color = Literal["green", "yellow", "orange", "red", "blue", "purple", "text"]
+Color = Literal[
+    "green",
+    "yellow",
+    "orange",
+    "red",
+    "blue",
+    "purple",
+    "text",
+    "light-green",
+    "light-yellow",
+    "light-blue",
+    "light-orange",
+]
 
 
 DEPLOYMENT_COLUMNS: Final[tuple[tuple[str, str], ...]] = tuple((name, name.title()) for name in reversed(DEPLOYMENT))
@@ -70,7 +82,7 @@ class Panel:
     minimum: float | None = None
     maximum: float | None = None
     colors: tuple[tuple[str, Color], ...] = ()
-    """Of series, by their names in the legend."""
+    """Of series, by their names in the legend, or by a regular expression between slashes."""
     columns: tuple[tuple[Attribute | str, str], ...] = ()
     """Of a table: labels, and the titles of their columns, in order; those of its targets come after them."""
     sort: tuple[str, Literal["down", "up"]] | None = None

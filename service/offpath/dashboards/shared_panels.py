@@ -102,7 +102,7 @@ def dead_letters(backlog: Series = BACKLOG) -> Panel:
 def failing_attempts(finished: Series = FINISHED) -> Panel:
     failed = finished.where_not(OUTCOME, "success").rate()
     return Panel(
-        "Attempts that fail",
+        "Failed attempts",
         "Do hooks work? Share of the attempts that ended in an error, at their time limit, or with a killed executor; "
         "most are tried again.",
         (Target(share(failed, finished.rate())),),
@@ -118,7 +118,7 @@ def failing_attempts(finished: Series = FINISHED) -> Panel:
 def lowest_rate(rate: Series = RATE) -> Panel:
     lowest = f"bottomk (1, {smallest(_rate(rate, 'estimate'), EVALUATION_NAME)})"
     return Panel(
-        "Lowest pass rate, 24 h",
+        "Lowest pass rate",
         "Are the answers good? The evaluator of which the smallest weighted share of the last 24 hours' runs passes, "
         "at its worst agent.",
         (Target(lowest, legend(EVALUATION_NAME)),),

@@ -16,7 +16,6 @@ import http.client
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +34,7 @@ from offpath.proof.model import offline_model
 from offpath.proof.processes import free_port, import_path, log_end, python, started
 from offpath.proof.profiles import Profile
 from offpath.proof.run_request import Place, first_component, run_path, run_request
+from offpath.proof.scratch import scratch_directory
 from offpath.proof.served import About, ServedArmName
 from offpath.proof.target import AppTarget, DemoTarget, ProofTarget, UrlTarget
 from offpath.telemetry.logs import Secrets
@@ -94,7 +94,7 @@ def serve_arms(
         yield _running_arms(target, arms)
         return
     with ExitStack() as up:
-        directory = Path(up.enter_context(tempfile.TemporaryDirectory(prefix="offpath-prove-")))
+        directory = up.enter_context(scratch_directory())
         model = up.enter_context(offline_model(_subdirectory(directory, "model"), latency=model_seconds))
         judged = isinstance(target, AppTarget) or (profile is not None and profile.judged)
         judge = up.enter_context(offline_model(_subdirectory(directory, "judge"))) if judged else None
@@ -121,17 +121,38 @@ def _running_arms(target: UrlTarget, arms: Sequence[ArmName]) -> dict[ArmName, S
             headers=dict(target.call.headers),
             idle_seconds=target.idle_seconds,
         )
-        if arm.prefix is not None and not _tells_of_hooks(arm):
+        hooks = None if arm.prefix is None else _background_hooks(arm)
+        if hooks is None:
             arm = replace(arm, prefix=None)
+        else:
+            _check_deployed(name, target, hooks)
         found[name] = replace(arm, failed_before=arm.failed())
     return found
 
 
-def _tells_of_hooks(arm: ServedArm) -> bool:
-    """Whether a service has offpath's `/hooks`; another one may have the same paths of runs."""
-    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-        return isinstance(_get(arm.address, f"{arm.prefix}/hooks", arm.headers)[1], list)
-    return False
+def _background_hooks(arm: ServedArm) -> list[str] | None:
+    """Ids of a service's background hooks; None without offpath's `/hooks`: others may have the same paths of runs."""
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        found = _get(arm.address, f"{arm.prefix}/hooks", arm.headers)[1]
+        if isinstance(found, list):
+            return [hook["id"] for hook in found if "queue" in hook]
+    return None
+
+
+def _check_deployed(name: ArmName, target: UrlTarget, hooks: Sequence[str]) -> None:
+    """See that a service that runs already is the arm that it was named as.
+
+    Raises:
+        ProofError: It has background hooks and is to have none, or the other way round.
+    """
+    if name == "on" and not hooks:
+        raise ProofError(f"--url-on {target.on} has no background hooks, so there is nothing to compare")
+    if name != "on" and hooks:
+        shown = ", ".join(sorted(hooks)[:3]) + (f" and {len(hooks) - 3} more" if len(hooks) > 3 else "")
+        raise ProofError(
+            f"--url-off {target.off} has background hooks ({shown}), so it is no service without them: deploy it "
+            f"without hooks, or name another one"
+        )
 
 
 def _variables(
@@ -208,9 +229,9 @@ def _await_ready(begun: _Started, target: DemoTarget | AppTarget) -> ServedArm:
     while not (about and _is_ready(address, about, begun.name)):
         what = f'the service of arm "{begun.name}"'
         if begun.process.poll() is not None:
-            raise ProofError(f"{what} ended with code {begun.process.returncode}:\n{_log(begun, target)}")
+            raise ProofError(f"{what} ended with code {begun.process.returncode}{_log(begun, target)}")
         if time.monotonic() > deadline:
-            raise ProofError(f"{what} was not ready after {START_SECONDS:g} s:\n{_log(begun, target)}")
+            raise ProofError(f"{what} was not ready after {START_SECONDS:g} s{_log(begun, target)}")
         time.sleep(0.05)
         about = about or _read_about(begun, target)
     headers = dict(target.call.headers)
@@ -278,5 +299,8 @@ def _check_model(arm: ServedArm, model: OfflineProcess, target: AppTarget) -> No
 
 
 def _log(begun: _Started, target: DemoTarget | AppTarget) -> str:
-    """The end of a log, without secrets."""
-    return Secrets([value for _, value in target.call.headers]).mask(log_end(begun.log))
+    """The end of a log, without secrets, as the end of a sentence."""
+    end = log_end(begun.log)
+    return (
+        f":\n{Secrets([value for _, value in target.call.headers]).mask(end)}" if end.strip() else "; it wrote nothing"
+    )

@@ -13,21 +13,19 @@ from importlib.metadata import version
 from typing import Final, Protocol
 
 from offpath.proof.errors import ProofError
-from offpath.proof.experiment import Arms, Measured, capacity, choose_rate, hook_seconds, measure, warm_up
+from offpath.proof.experiment import Arm, Arms, Measured, capacity, choose_rate, hook_seconds, measure, warm_up
 from offpath.proof.findings import FORMAT, ArmName, Case, Findings, Verdict
 from offpath.proof.machine import describe_machine
 from offpath.proof.plan import QUICK, Amount, Plan, plan_case
 from offpath.proof.profiles import Profile, connections_for
 from offpath.proof.progress import Reporter, spell_seconds
-from offpath.proof.target import AppTarget, ProofTarget, UrlTarget, hints
+from offpath.proof.target import AppTarget, DemoTarget, ProofTarget, UrlTarget, hints
 from offpath.proof.verdict import judge
 
 APP_RATE: Final = 100.0
 """Requests a second to somebody's own service whose models are stood in for."""
 PAID_RATE: Final = 2.0
 """Requests a second where each may cost something."""
-OWN_MODEL_SECONDS: Final = 2.0
-"""What a model that is not ours is taken to need, for the number of connections."""
 MOST_LEAD_IN: Final = 10.0
 START_SECONDS: Final = 12.0
 """What starting the arms of a case and warming them up takes, roughly."""
@@ -115,6 +113,8 @@ def prove(
         verdicts=tuple(verdicts),
         interrupted=measured.interrupted,
         error=measured.error,
+        planted=wanted.plant,
+        running=isinstance(target, UrlTarget),
     )
 
 
@@ -138,7 +138,8 @@ def _measure_all(
     for profile in wanted.profiles:
         for model_seconds in wanted.model_seconds:
             try:
-                reporter.say(f"Starting {profile.name if profile else shown} ...")
+                doing = "Asking" if isinstance(target, UrlTarget) else "Starting"
+                reporter.say(f"{doing} {profile.name if profile else shown} ...")
                 started = serve(
                     target,
                     profile,
@@ -197,10 +198,13 @@ def _plan(
     """The plan of a case, from what the arms can answer and how long their hooks take."""
     default = _default_rate(target, profile)
     own_model = _own_model(target)
-    answer_seconds = OWN_MODEL_SECONDS if own_model else model_seconds
     rate = wanted.rate or default
+    if isinstance(target, DemoTarget):
+        arms["off"].run_once()  # of a wrong agent, one answer says more than the statuses of thousands
+    notes = _said_before(target, wanted)
+    answers = (arms["off"], arms["on"]) if own_model and not wanted.connections else ()
+    answer_seconds = max(map(_answer_seconds, answers), default=model_seconds)
     connections = wanted.connections or connections_for(rate, answer_seconds)
-    notes: list[str] = []
     if not own_model:  # a burst of requests to somebody's service, or that somebody pays for, is not ours to send
         rate, note = choose_rate(wanted.rate, default, capacity(arms, connections), connections)
         notes += [note] if note else []
@@ -211,6 +215,28 @@ def _plan(
             notes.append("quick: a block is too short for its hooks to end while it is measured")
     plan = plan_case(wanted.amount, tuple(arms), rate=rate, connections=connections, lead_in=lead_in, seed=wanted.seed)
     return plan, notes
+
+
+def _said_before(target: ProofTarget, wanted: Wanted) -> list[str]:
+    """What has to be known about a case whatever is measured."""
+    notes = []
+    if wanted.plant:
+        notes.append(
+            f"planted: each answer with hooks on is made {wanted.plant * 100:g} % later on purpose (--plant). "
+            f"This shows whether that is found, not what hooks cost"
+        )
+    if isinstance(target, UrlTarget):
+        notes.append(
+            "hooks off and hooks on are two deployments: whatever else differs between them (machine, version, "
+            "database, load) is in on / off, too. The A/A check asks the one without hooks twice and cannot see it"
+        )
+    return notes
+
+
+def _answer_seconds(arm: Arm) -> float:
+    began = time.monotonic()
+    arm.run_once()
+    return time.monotonic() - began
 
 
 def _default_rate(target: ProofTarget, profile: Profile | None) -> float:

@@ -22,7 +22,7 @@ import msgspec
 from offpath.errors import ConfigurationError
 from offpath.proof.comparing import compare_arms, histogram_edges
 from offpath.proof.errors import ProofError
-from offpath.proof.findings import ArmName, Case, Comparison, RunTrace
+from offpath.proof.findings import ArmName, Case, Comparison, Resolution, RunTrace
 from offpath.proof.load import Address, LoadResult, closed_loop, open_loop
 from offpath.proof.machine import Neighbours
 from offpath.proof.plan import LEAST_PAIRS, Plan
@@ -184,7 +184,7 @@ def measure(
         rate=plan.rate,
         connections=plan.connections,
         comparisons=comparisons,
-        resolutions=next((resolve(each, limits) for each in comparisons if each.b == "off again"), ()),
+        resolutions=_resolutions(comparisons, limits),
         waterfall=traces,
         hooks_failed=rounds.failed,
         others_cpu_share=share,
@@ -247,6 +247,11 @@ def _rounds(arms: Arms, plan: Plan, reporter: Reporter, block: Callable[[Arm, Pl
 def _compare(blocks: Mapping[ArmName, Sequence[Sequence[float]]]) -> tuple[Comparison, ...]:
     edges = histogram_edges(list(chain.from_iterable(chain.from_iterable(blocks.values()))))
     return tuple(compare_arms(a, b, blocks[a], blocks[b], edges) for a, b in COMPARED if a in blocks and b in blocks)
+
+
+def _resolutions(comparisons: Sequence[Comparison], limits: Mapping[float, float]) -> tuple[Resolution, ...]:
+    check, answer = (next((each for each in comparisons if each.b == name), None) for name in ("off again", "on"))
+    return resolve(check, limits, answer) if check else ()
 
 
 def _waterfall(arm: Arm) -> tuple[RunTrace, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -86,7 +87,8 @@ class Resolution(msgspec.Struct, frozen=True):
     resolved: float
     """The difference that these measurements can resolve."""
     requests_needed: int
-    """An arm, to resolve what is wanted, to two figures."""
+    """An arm, to two figures: with so many, an assertion of what is wanted is kept in some nine of ten measurements
+    where hooks cost nothing."""
     enough: bool
 
 
@@ -156,11 +158,15 @@ class Findings(msgspec.Struct, frozen=True):
     """Whether it was ended before all was measured."""
     error: str = ""
     """Why a case could not be measured, and none after it was tried."""
+    planted: float = 0.0
+    """Share by which each answer with hooks on was made later on purpose, to see whether that is found."""
+    running: bool = False
+    """Whether the arms were two services that ran already; else all were started for this."""
 
 
 def encode_findings(findings: Findings) -> bytes:
-    """As indented JSON, with a line's end."""
-    return msgspec.json.format(msgspec.json.encode(findings), indent=2) + b"\n"
+    """As indented JSON, with a line's end; JSON has no infinite figures, so they are "inf", "-inf" and "nan"."""
+    return msgspec.json.format(msgspec.json.encode(_spelled(msgspec.to_builtins(findings))), indent=2) + b"\n"
 
 
 def read_findings(path: Path) -> Findings:
@@ -170,7 +176,33 @@ def read_findings(path: Path) -> Findings:
         msgspec.ValidationError: It is no such file.
         ValueError: It is of a version of offpath with another format.
     """
-    findings = msgspec.json.decode(path.read_bytes(), type=Findings)
+    findings = msgspec.convert(_figures(msgspec.json.decode(path.read_bytes())), Findings)
     if findings.version != FORMAT:
         raise ValueError(f"{path} has format {findings.version}; this version of offpath reads format {FORMAT}")
     return findings
+
+
+_FLOATS: Final = frozenset(
+    field.name
+    for struct in (Estimate, QuantileComparison, HookTrace, RunTrace, Resolution, Case, Verdict, Findings)
+    for field in msgspec.structs.fields(struct)
+    if field.type is float
+)
+
+
+def _spelled(found: Any) -> Any:
+    """With words in place of figures that JSON cannot hold."""
+    if isinstance(found, float):
+        return found if math.isfinite(found) else str(found)
+    if isinstance(found, dict):
+        return {name: _spelled(value) for name, value in found.items()}
+    return [_spelled(value) for value in found] if isinstance(found, list | tuple) else found
+
+
+def _figures(found: Any, name: str = "") -> Any:
+    """With figures in place of these words; a hook may be called "inf", so only where a figure has to be."""
+    if name in _FLOATS and found in ("inf", "-inf", "nan"):
+        return float(found)
+    if isinstance(found, dict):
+        return {key: _figures(value, key) for key, value in found.items()}
+    return [_figures(value) for value in found] if isinstance(found, list) else found

@@ -37,7 +37,7 @@ def offline_model(directory: Path, *, latency: float = 0.0) -> Iterator[OfflineP
         deadline = time.monotonic() + START_SECONDS
         while (address := _address(log)) is None:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise ProofError(f"the offline model did not start:\n{log_end(log)}")
+                raise ProofError(f"the offline model did not start:\n{log_end(log) or 'it wrote nothing'}")
             time.sleep(0.02)
         yield OfflineProcess(address, process.pid)
 

@@ -10,6 +10,8 @@ from typing import Final
 from offpath.errors import ConfigurationError
 
 SERVICES: Final = "offpath.proof.profile_services"
+MOST_CONNECTIONS: Final = 512
+"""As many as `select` and most limits of open files bear."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +42,9 @@ def connections_for(rate: float, model_seconds: float) -> int:
 
     Args:
         rate: Requests a second.
-        model_seconds: What the model takes to answer.
+        model_seconds: What the model, or the whole service, takes to answer.
     """
-    return max(8, round(3 * rate * (model_seconds + 0.01)))
+    return min(MOST_CONNECTIONS, max(8, round(3 * rate * (model_seconds + 0.01))))
 
 
 _ALL: Final = (

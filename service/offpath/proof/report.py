@@ -11,7 +11,17 @@ from offpath.proof.plots.words import NONE, plain_number, quantile_name, tick_te
 from offpath.proof.report_case import AXIS, both, case_section, forest_caption, rows_of, table
 from offpath.proof.report_method import method_section
 from offpath.proof.report_style import STYLE
-from offpath.proof.report_words import across, answer, headline, meaning, model_of, quantiles_of, sentence, warnings
+from offpath.proof.report_words import (
+    across,
+    answer,
+    headline,
+    meaning,
+    model_of,
+    quantiles_of,
+    sentence,
+    unseen,
+    warnings,
+)
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -56,7 +66,11 @@ def _heading(findings: Findings) -> list[Element]:
     cases = [case for case in findings.cases if case.comparison("off", "on")]
     if len(cases) == 1:
         at = answer(cases[0], 0.5)
-        others = [sentence(each) for q in quantiles_of(cases) if q != 0.5 and (each := answer(cases[0], q))]
+        others = [
+            sentence(each)
+            for q in quantiles_of(cases)
+            if (q != 0.5 or unseen(cases[0])) and (each := answer(cases[0], q))
+        ]
         found.append(tag("p", "; ".join(others), class_="lead") if others else tag("p"))
         found += [tag("p", meaning(at))] if at else []
     elif cases:

@@ -19,7 +19,7 @@ from offpath.proof.plots.words import (
     tick_text,
     time_text,
 )
-from offpath.proof.report_words import answer, as_sentence, check, load, meaning, quantiles_of, sentence, verdict_of
+from offpath.proof.report_words import answer, as_sentence, band, load, meaning, quantiles_of, sentence, verdict_of
 
 AXIS = "response time, hooks on / off"
 _DRAWN: Sequence[ArmName] = ("off", "no storage", "on")
@@ -75,13 +75,13 @@ def _cell(content: Child, class_: str) -> Element:
 
 
 def rows_of(findings: Findings, case: Case, q: float, label: str, detail: str) -> Row:
-    """A row of a forest plot: the answer, the A/A interval behind it, and its limit."""
+    """A row of a forest plot: the answer, what cannot be told from 1 behind it, and its limit."""
     at, verdict = answer(case, q), verdict_of(findings, case, q)
     return Row(
         label,
         detail,
         at.ratio if at else None,
-        check(case, q),
+        band(case, q),
         verdict.limit if verdict else None,
         missed=bool(verdict and verdict.resolved and not verdict.kept),
     )
@@ -127,8 +127,8 @@ def _limit(findings: Findings, case: Case, q: float) -> str:
 def forest_caption(findings: Findings) -> str:
     limits = " Dashed: the limit that was asserted." if findings.verdicts else ""
     return (
-        "Dot and line: ratio with its 95 % interval. Grey band: the A/A interval, in which this machine cannot tell a "
-        f"difference from none. Thin line: 1, no difference.{limits}"
+        "Dot and line: ratio with its 95 % interval. Grey band: by the A/A check, this machine "
+        f"cannot tell these ratios from 1. Thin line: 1, no difference.{limits}"
     )
 
 
@@ -239,7 +239,7 @@ def _resolutions(case: Case) -> list[Element]:
     comparison = case.comparison("off", "off again") or case.comparison("off", "on")
     measured = f"{comparison.requests:,}" if comparison else NONE
     heads = [("", ""), ("difference asked for", "n"), ("resolved here", "n"), ("requests an arm", "n")]
-    heads += [("needed", "n"), ("enough", "")]
+    heads += [("needed", "n"), ("resolved", "")]
     measuring = case.seconds / comparison.requests if comparison and comparison.requests else 0.0
     rows: list[list[Child]] = [
         [
@@ -247,20 +247,23 @@ def _resolutions(case: Case) -> list[Element]:
             share_text(each.wanted),
             share_text(each.resolved),
             measured,
-            _needed(each, measuring),
+            _needed(each, comparison.requests if comparison else 0, measuring),
             tag("span", "yes", class_="kept") if each.enough else tag("span", "no", class_="unresolved"),
         ]
         for each in case.resolutions
     ]
     words = "The A/A check shows which differences there are without a reason: no smaller one can be told from none. "
-    words += "The number needed assumes that noise shrinks with the square root of the number of requests."
+    words += (
+        "With the number needed, an assertion is kept in some 9 of 10 measurements if hooks cost nothing; it is taken "
+    )
+    words += "for granted that noise shrinks with the square root of the number of requests."
     title = tag("h3", "What these measurements can resolve")
     return [title, tag("p", words), table(heads, rows, f"{case.name}: resolution")]
 
 
-def _needed(resolution: Resolution, seconds: float) -> str:
-    """Requests an arm, and how long they would take at `seconds` a request."""
+def _needed(resolution: Resolution, measured: int, seconds: float) -> str:
+    """Requests an arm, and how long they would take at `seconds` a request if they are more than were measured."""
     needed = f"{resolution.requests_needed:,}"
-    if resolution.enough or not seconds:
+    if resolution.requests_needed <= measured or not seconds:
         return needed
     return f"{needed}, about {time_text(seconds * resolution.requests_needed, 2)}"

@@ -6,12 +6,16 @@ from offpath.proof.findings import Findings
 from offpath.proof.plots.markup import Element, tag
 from offpath.proof.progress import spell_seconds
 
+_STARTED = (
+    "Each arm is a service of its own with the same agents, model and load. “Off” lacks the background hooks; “off "
+    "again” is off once more"
+)
+_RUNNING = (
+    "Two services that ran already are asked, and nothing of them is started or switched: “off” was deployed without "
+    "background hooks, “on” with them, and “off again” is the service without hooks asked once more. Whatever else "
+    "differs between the two deployments is in the ratio, and the A/A check cannot see it."
+)
 _STEPS = (
-    (
-        "Arms",
-        "Each arm is a service of its own with the same agents, model and load. “Off” lacks the background hooks; “off "
-        "again” is off once more; “no storage” is off and stores neither session nor run.",
-    ),
     (
         "Arrivals",
         "Requests arrive at random (a Poisson process), whether or not earlier ones have been answered. A response "
@@ -40,7 +44,7 @@ _STEPS = (
 
 def method_section(findings: Findings) -> Element:
     """The section that lets a reader doubt, and repeat."""
-    steps = [tag("p", tag("strong", f"{title}. "), words) for title, words in _STEPS]
+    steps = [tag("p", tag("strong", f"{title}. "), words) for title, words in (("Arms", _arms(findings)), *_STEPS)]
     facts = [("target", findings.target), ("offpath", findings.offpath), ("began", findings.began)]
     facts.append(("took", spell_seconds(findings.seconds)))
     facts += [(name.replace("_", " "), _fact(value)) for name, value in findings.machine.items()]
@@ -54,6 +58,13 @@ def method_section(findings: Findings) -> Element:
         tag("h3", "Measure it again"),
         tag("pre", tag("code", findings.command)),
     )
+
+
+def _arms(findings: Findings) -> str:
+    if findings.running:
+        return _RUNNING
+    unsaved = any(case.comparison("no storage", "off") for case in findings.cases)
+    return _STARTED + ("; “no storage” is off and stores neither session nor run." if unsaved else ".")
 
 
 def _fact(value: str | float) -> str:

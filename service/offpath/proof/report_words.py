@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from offpath.proof.findings import Case, Estimate, Findings, QuantileComparison, Verdict
+from offpath.proof.findings import Case, Estimate, Findings, QuantileComparison, Resolution, Verdict
 from offpath.proof.plots.markup import Element, tag
 from offpath.proof.plots.words import difference_text, percent_text, quantile_name, ratio_text, share_text
-from offpath.proof.resolution import disturbed
+from offpath.proof.resolution import disturbed, resolved_by
 
 Words = list[Element | str]
 BUSY: Final = 0.1
@@ -37,16 +37,36 @@ def quantiles_of(cases: Iterable[Case]) -> list[float]:
     return sorted({each.q for case in cases for comparison in case.comparisons for each in comparison.quantiles})
 
 
+def band(case: Case, q: float) -> Estimate | None:
+    """The ratios that this machine cannot tell from 1: `resolved_by` of the A/A interval, as a factor either way."""
+    found = check(case, q)
+    if found is None:
+        return None
+    most = 1 + resolved_by(found)
+    return Estimate(1.0, 1 / most, most)
+
+
+def unseen(case: Case) -> Resolution | None:
+    """What could not have been seen at p50, if no difference was, and a smaller one was asked for."""
+    at, found = answer(case, 0.5), next((each for each in case.resolutions if each.q == 0.5), None)
+    return found if at and found and not found.enough and at.ratio.low <= 1 <= at.ratio.high else None
+
+
 def headline(findings: Findings) -> Words:
     """The result in one sentence: of several cases, the one with the highest upper end."""
     found = [(case, at) for case in findings.cases if (at := answer(case, 0.5))]
     if not found:
         return ["Nothing was compared: there is no measurement with hooks on and off."]
     case, at = max(found, key=lambda each: each[1].ratio.high)
-    figures = (_figure(percent_text(at.ratio)), ", ", _figure(difference_text(at.difference_us)))
-    if len(found) == 1:
-        return ["Hooks on: p50 ", *figures]
-    return [f"Hooks on, worst of {len(found)} cases: p50 ", *figures, tag("small", f" ({case.name})")]
+    begin = f"Hooks on, worst of {len(found)} cases: " if len(found) > 1 else "Hooks on: "
+    if findings.planted:
+        begin = f"With answers made {share_text(findings.planted)} later on purpose. {begin}"
+    resolution = unseen(case)
+    words: Words = [f"{begin}p50 ", _figure(percent_text(at.ratio)), ", ", _figure(difference_text(at.difference_us))]
+    if resolution:
+        resolved = _figure(share_text(resolution.resolved))
+        words = [f"{begin}no difference seen at p50, but less than ", resolved, " could not be seen here"]
+    return [*words, tag("small", f" ({case.name})")] if len(found) > 1 else words
 
 
 def _figure(words: str) -> Element:
@@ -113,6 +133,8 @@ def warnings(findings: Findings) -> list[str]:
     found = (
         ["The experiment was interrupted: this is what had been measured until then."] if findings.interrupted else []
     )
+    if findings.error:
+        found.append(f"It ended with an error, and what came after was not measured: {findings.error}")
     busiest = max((case.others_cpu_share for case in findings.cases), default=0.0)
     if busiest > BUSY:
         found.append(

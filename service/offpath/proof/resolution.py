@@ -3,6 +3,11 @@
 Half the width of the A/A interval is the smallest difference that could be told from none. It is taken to shrink with
 the square root of the number of requests, as it does while the machine's noise stays as it was. An interval that does
 not hold 1 says that the machine treats the two arms unequally: then the difference from 1 that it admits counts too.
+
+To resolve a limit is not to keep it. Where hooks cost nothing, the ratio that is measured lies about 1, and its
+interval ends within the limit only if there is room for half of its width and for the ratio's own error: with intervals
+as wide as the limit allows, an assertion is kept in some two to four of ten measurements. The number of requests that
+is advised makes them half as wide: simulated with 8 and with 24 rounds, 94 and 95 of 100 are kept then.
 """
 
 from __future__ import annotations
@@ -16,6 +21,9 @@ from offpath.proof.plan import LEAST_PAIRS
 
 WANTED: Final = {0.5: 0.01, 0.95: 0.05, 0.99: 0.05}
 """Differences that are asked for when no limit is: shares, by quantile."""
+ROOM: Final = 0.5
+"""Half the width of an interval, as a share of the limit, with which an assertion is kept in some nine of ten
+measurements where hooks cost nothing."""
 _MOST_REQUESTS: Final = 10**9
 
 
@@ -26,22 +34,31 @@ def disturbed(ratio: Estimate) -> bool:
 
 def resolved_by(ratio: Estimate) -> float:
     """The difference from 1, as a share, that an A/A interval can tell from none."""
-    half = (ratio.high - ratio.low) / 2
+    half = _half(ratio)
     return max(half, abs(ratio.high - 1), abs(ratio.low - 1)) if disturbed(ratio) else half
 
 
-def resolve(check: Comparison, limits: Mapping[float, float]) -> tuple[Resolution, ...]:
+def _half(ratio: Estimate) -> float:
+    return (ratio.high - ratio.low) / 2
+
+
+def resolve(
+    check: Comparison, limits: Mapping[float, float], answer: Comparison | None = None
+) -> tuple[Resolution, ...]:
     """Whether the A/A check can resolve what is asked for, at each quantile.
 
     Args:
         check: "off" against "off again".
         limits: Asserted ratios by quantile, such as 1.01; for the others `WANTED` counts.
+        answer: "off" against "on", whose interval is the one that is judged: if it is wider, more requests are needed.
     """
     found = []
     for each in check.quantiles:
         wanted = limits[each.q] - 1 if each.q in limits else WANTED.get(each.q, 0.05)
         resolved = resolved_by(each.ratio)
-        needed = _two_figures(check.requests * (resolved / wanted) ** 2) if wanted > 0 else 0
+        judged = answer.quantile(each.q) if answer else None
+        half = max(_half(each.ratio), _half(judged.ratio) if judged else 0.0)
+        needed = _two_figures(check.requests * (max(half / ROOM, resolved) / wanted) ** 2) if wanted > 0 else 0
         enough = 0 < wanted >= resolved and check.pairs >= LEAST_PAIRS
         found.append(Resolution(each.q, wanted, resolved, needed, enough))
     return tuple(found)

@@ -34,12 +34,13 @@ _RESULTS: Final[Mapping[int, str]] = {
 
 def print_outcome(findings: Findings, console: Console) -> None:
     """What became of the whole, without its cases: the verdicts, and what they come to."""
-    if not findings.cases and not findings.error:
-        console.print(plain("Nothing was measured: it ended before two rounds were complete."))
+    nothing = not findings.cases and not findings.error
+    if nothing:
+        console.print(plain("Interrupted before two rounds were complete: nothing was measured.", "bold"))
     for verdict in findings.verdicts:
         console.print(plain(_verdict(verdict), _colour(verdict)), soft_wrap=True)
     code = exit_code_of(findings)
-    if (findings.verdicts or code == INTERRUPTED) and not findings.error:
+    if (findings.verdicts or code == INTERRUPTED) and not findings.error and not nothing:
         console.print(plain(_RESULTS[code], "bold"))
     console.print(plain(f"{spell_seconds(findings.seconds)} in all."))
 

@@ -47,6 +47,17 @@ class AppTarget:
     real_model: bool = False
     """Whether its models are asked, and paid; otherwise the offline model answers."""
 
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ConfigurationError: The target names no module and attribute.
+        """
+        place, _, attribute = self.target.rpartition(":")
+        if not (place and attribute):
+            raise ConfigurationError(
+                f'target {self.target!r} is not understood; write MODULE:ATTRIBUTE, like "my_agents:app"'
+            )
+
     def __str__(self) -> str:
         return self.target
 
@@ -68,7 +79,7 @@ class UrlTarget:
     def __post_init__(self) -> None:
         """
         Raises:
-            ConfigurationError: A URL holds what must not be shown, or cannot be measured.
+            ConfigurationError: A URL holds what must not be shown, or cannot be measured; or both are the same.
         """
         for url in (self.off, self.on):
             parts = urlsplit(url)
@@ -83,8 +94,19 @@ class UrlTarget:
                     f"{shown} has to be without user, password, query and fragment; keys go in headers"
                 )
 
+        if _same_place(self.off, self.on):
+            raise ConfigurationError(
+                f"--url-off and --url-on are both {self.on}: nothing switches the hooks of a running service off, so "
+                f"deploy a second one without hooks. The A/A check asks --url-off twice by itself"
+            )
+
     def __str__(self) -> str:
         return f"{self.off} and {self.on}"
+
+
+def _same_place(one: str, other: str) -> bool:
+    places = [(parts.hostname, parts.port or 80, parts.path.rstrip("/")) for parts in map(urlsplit, (one, other))]
+    return places[0] == places[1]
 
 
 ProofTarget = DemoTarget | AppTarget | UrlTarget

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from benchmarks import peers_serving
 from benchmarks.peers import PeersReport, table_of
-from benchmarks.peers_result import newest_result, read_result
-from benchmarks.peers_rows import FAILING, LOST, PREDICTED, ROWS, THROUGHPUT, Board
+from benchmarks.peers_result import Load, newest_result, read_result
+from benchmarks.peers_rows import BURN, FAILING, LOST, P50, PREDICTED, ROWS, TAIL, THROUGHPUT, Board
 from benchmarks.peers_serving import PEERS, Mark, Marks, TimeLimitError, time_limit
 from rich.console import Console
 
@@ -56,12 +56,33 @@ def test_a_peer_that_fails_loses_its_own_cells_only(capsys: pytest.CaptureFixtur
 
 
 def test_each_figure_has_its_prediction_beside_it() -> None:
-    board = Board(pending=2_000)
+    board = Board(pending=2_000, load=Load(40.0, requests=1_000))
     for row in ROWS:
         board.add(row.key, AGENTOS, 1.0)
     for row in board.rows():
         assert row.cells["agentos"].predicted == PREDICTED.get((row.key, "agentos"))
     assert {key for key, _ in PREDICTED} <= {row.key for row in ROWS}
+
+
+@pytest.mark.parametrize(("requests", "tail"), [(999, "p95"), (1_000, "p99")])
+def test_a_p99_needs_a_thousand_requests_and_was_predicted_as_such(requests: int, tail: str) -> None:
+    board = Board(load=Load(12.0, requests=requests, slowest=30.0))
+    board.add(TAIL, AGENTOS, 40.0)
+    (row,) = board.rows()
+    assert row.title == f"Response {tail} at 12/s, {requests:,} requests"
+    assert (row.cells["agentos"].predicted is not None) == (tail == "p99")
+
+
+def test_rows_name_the_load_under_which_they_were_measured() -> None:
+    board = Board(load=Load(12.0, requests=576, computing=180, slowest=30.0))
+    board.add(P50, AGENTOS, 9.0)
+    board.add(BURN, AGENTOS, 200.0, without=30.0)
+    p50, burn = board.rows()
+    assert p50.title == "Response p50 at 12/s, 576 requests"
+    assert "40% of what the slowest service here serves" in p50.how
+    assert burn.title == "Response p95 while hooks compute at 12/s, 180 requests"
+    assert "one in 8 with an async hook that computes for 200 ms, 30% of one core" in burn.how
+    assert burn.shown_without("agentos") == "30.00 ms without"
 
 
 def test_the_table_says_what_was_predicted_what_was_kept_and_what_failed() -> None:

@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize("name", ["README.md", "docs/comparison.md"])
 def test_the_tables_are_those_of_the_newest_result(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
+    page = ROOT / name
+    text = page.read_text(encoding="utf-8")
     source = newest_result()
-    assert rendered(text, read_result(source)) == text, f"{name} differs from {source.name}; run `{COMMAND}`"
+    assert rendered(text, read_result(source), page) == text, f"{name} differs from {source.name}; run `{COMMAND}`"
 
 
 def test_the_result_has_every_figure() -> None:

@@ -130,6 +130,34 @@ def test_json_can_go_to_stdout(project: Project, served: Served) -> None:
     assert "p50" in result.stderr
 
 
+def test_the_report_can_go_to_stdout(project: Project, served: Served) -> None:
+    result = project.run("prove", "--quick", "--html", "-")
+    assert result.stdout.startswith("<!DOCTYPE html>")
+    assert "2.10 ms" in result.stderr
+    assert not (project.directory / "-").exists()
+
+
+def test_a_planted_slowdown_is_said_everywhere(project: Project, served: Served) -> None:
+    result = project.run("prove", "--quick", "--plant", "0.02", "--json", "found.json", "--html", "found.html")
+    assert "is made 2 % later on purpose (--plant)" in result.stdout
+    assert "is made 2 % later on purpose (--plant)" in result.stderr
+    assert read_findings(project.directory / "found.json").planted == 0.02
+    assert "later on purpose. Hooks on" in (project.directory / "found.html").read_text()
+
+
+def test_of_an_agent_that_is_not_there_the_first_answer_is_told(
+    project: Project, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(arm: FakeArm) -> str:
+        raise ProofError('status 404: {"detail": "no agent x"}')
+
+    monkeypatch.setattr(FakeArm, "run_once", refused)
+    monkeypatch.setattr(cases, "capacity", lambda *_: pytest.fail("a burst of requests was sent"))
+    result = project.run("prove", "--agent", "x")
+    assert result.exit_code == 4
+    assert "no agent x" in result.stderr
+
+
 def test_two_urls_are_measured_without_a_burst(
     project: Project, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +169,10 @@ def test_two_urls_are_measured_without_a_burst(
     assert profile is None
     assert arms == ("off", "off again", "on")
     assert "stored and paid for" in result.stderr
+    assert "Asking http://127.0.0.1:1/off and" in result.stderr
+    assert "Starting" not in result.stderr
+    assert "on 8 connections" in result.stderr
+    assert "hooks off and hooks on are two deployments" in result.stdout
 
 
 def test_interrupted_it_shows_what_it_has_and_ends_everything(
@@ -210,6 +242,9 @@ def test_the_profiles_are_listed(project: Project) -> None:
         (("--message", "a", "--body", "{}"), "one of them"),
         (("--json", "nowhere/found.json"), "nowhere/found.json"),
         (("--html", "."), "cannot be written"),
+        (("--html", "-", "--json", "-"), "both be written to stdout"),
+        (("shop",), "MODULE:ATTRIBUTE"),
+        (("--url-on", "http://a:1/x/", "--url-off", "http://a:1/x"), "deploy a second one"),
         (("--rate", "5000"), "--rate"),
     ],
 )

@@ -258,6 +258,13 @@ def test_latency_leads_to_traces(panel: dict[str, Any]) -> None:
 
 
 @panels
+def test_titles_fit_on_a_small_screen(panel: dict[str, Any]) -> None:
+    """Of 1280 px: a column is 44 px wide, the gap between two is 8, the edges take 18, and a letter about 7.6."""
+    wide = panel["gridPos"]["w"]
+    assert len(panel["title"]) <= (44.3 * wide + 8 * (wide - 1) - 18) / 7.6
+
+
+@panels
 def test_times_are_shown_as_times(panel: dict[str, Any]) -> None:
     if "histogram_quantile" in " ".join(expressions(panel)):
         assert panel["fieldConfig"]["defaults"]["unit"] == "s"

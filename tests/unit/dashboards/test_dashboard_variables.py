@@ -20,8 +20,8 @@ NOT_FOLLOWED = {
     ("Judges' tokens for a result, by evaluator", "subject"): "it is divided into tokens, which have no subject",
     ("Judges' tokens per minute, by model", "model"): "the models to choose from are those of users' calls",
     ("Judges' spend per hour, by model", "model"): "the models to choose from are those of users' calls",
-    ("Judges' and hooks' calls per minute, by model", "model"): "the models to choose from are those of users' calls",
-    ("Time of a judge's or hook's call, p95, by model", "model"): "the models to choose from are those of users' calls",
+    ("Their calls per minute, by model", "model"): "the models to choose from are those of users' calls",
+    ("Time of their calls, p95, by model", "model"): "the models to choose from are those of users' calls",
 }
 """Panels and variables that they do not follow, though their metrics have the label, each with the reason."""
 

@@ -89,6 +89,27 @@ def test_the_page_draws_every_kind_of_panel_that_there_is() -> None:
     assert {panel["type"] for panel in panels()} - {"row"} <= kinds
 
 
+def test_the_page_knows_every_colour_legend_and_matcher_that_there_is() -> None:
+    text = (PAGE / "colors.js").read_text()
+    plain = set(re.findall(r'"(\w+)"', re.findall(r"NAMED = new Set\(\[(.*?)\]\)", text)[0])) | {"text"}
+    colors = plain | {f"light-{color}" for color in plain}
+    matchers = set(re.findall(r"^  (\w+): \(wanted", text, re.MULTILINE))
+    calculated = set(re.findall(r"^  (\w+): \[", (PAGE / "legend.js").read_text(), re.MULTILINE))
+    for panel in panels():
+        for each in panel.get("fieldConfig", {}).get("overrides", []):
+            assert each["matcher"]["id"] in matchers
+            assert {it["value"]["fixedColor"] for it in each["properties"] if it["id"] == "color"} <= colors
+        assert set(panel.get("options", {}).get("legend", {}).get("calcs", [])) <= calculated
+
+
+def test_the_page_asks_for_no_more_time_than_there_is() -> None:
+    """The range that it begins with is one to choose."""
+    text = (PAGE / "viewer.js").read_text()
+    short, usual = re.findall(r"SHORT = \[([\d, ]+)\], USUAL = (\d+)", text)[0]
+    offered = re.findall(r'<option value="(\d+)"', (PAGE / "index.html").read_text())
+    assert {*short.split(", "), usual} <= set(offered)
+
+
 def test_the_page_knows_every_unit_that_there_is() -> None:
     known = set(re.findall(r'unit === "(\w+)"', (PAGE / "units.js").read_text())) | {"short"}
     assert {panel["fieldConfig"]["defaults"]["unit"] for panel in panels() if panel["type"] != "row"} <= known

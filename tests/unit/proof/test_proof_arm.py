@@ -80,10 +80,25 @@ def test_jobs_that_had_failed_before_are_not_counted() -> None:
     with http_service(lambda method, path: (200, [queue("a", dead=dead[0])])) as (host, port):
         url = f"http://{host}:{port}"
         with serve_arms(
-            UrlTarget(off=url, on=url, call=Call(component="a")), None, arms=("on",), model_seconds=0
+            UrlTarget(off="http://127.0.0.1:1", on=url, call=Call(component="a")), None, arms=("on",), model_seconds=0
         ) as arms:
             dead[0] = 6
             assert arms["on"].await_idle(1) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hooks", "told"),
+    [
+        ("off", [queue("a:notify")], r"--url-off .* has background hooks \(a:notify\)"),
+        ("on", [{"id": "foreground"}], "--url-on .* has no background hooks"),
+    ],
+)
+def test_a_service_that_is_not_the_arm_it_was_named_as_is_refused(name: Any, hooks: list[Any], told: str) -> None:
+    with http_service(lambda method, path: (200, hooks)) as (host, port):
+        urls = {"off": "http://127.0.0.1:1", "on": "http://127.0.0.1:2", name: f"http://{host}:{port}"}
+        target = UrlTarget(**urls, call=Call(component="a"))
+        with pytest.raises(ProofError, match=told), serve_arms(target, None, arms=(name,), model_seconds=0):
+            pass
 
 
 def test_hooks_that_do_not_end_are_named() -> None:
@@ -109,7 +124,7 @@ def test_a_run_that_is_refused_says_what_was_answered() -> None:
 def test_a_service_of_another_kind_is_measured_without_its_hooks() -> None:
     with http_service(lambda method, path: (200, {"text": "hi"}) if path == "/chat" else (404, {})) as (host, port):
         url = f"http://{host}:{port}/chat"
-        target = UrlTarget(off=url, on=url, call=Call(body="{}"), idle_seconds=0.0)
+        target = UrlTarget(off="http://127.0.0.1:1", on=url, call=Call(body="{}"), idle_seconds=0.0)
         with serve_arms(target, None, arms=("on",), model_seconds=0) as arms:
             assert arms["on"].prefix is None
             assert arms["on"].run_once() == ""
@@ -122,7 +137,7 @@ def test_a_service_with_paths_like_offpaths_and_no_hooks_is_not_asked_for_them()
 
     with http_service(answer) as (host, port):
         url = f"http://{host}:{port}"
-        target = UrlTarget(off=url, on=url, call=Call(component="a"), idle_seconds=0.0)
+        target = UrlTarget(off="http://127.0.0.1:1", on=url, call=Call(component="a"), idle_seconds=0.0)
         with serve_arms(target, None, arms=("on",), model_seconds=0) as arms:
             run_id = arms["on"].run_once()
             assert arms["on"].await_idle(0) == 0

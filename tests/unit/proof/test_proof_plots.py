@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from offpath.proof.findings import Estimate, RunTrace
@@ -64,6 +64,7 @@ def test_a_ratio_lies_between_its_line_of_no_difference_and_its_limit(width: int
 
 
 @given(values=st.lists(st.tuples(st.floats(), st.floats(), st.floats()), min_size=1, max_size=4), limit=positive)
+@example(values=[(1.0, 1.0, 1.795e308)], limit=1.01)
 @settings(max_examples=40, deadline=None)
 def test_any_ratio_can_be_drawn(values: list[tuple[float, float, float]], limit: float) -> None:
     rows = tuple(Row("a", "", Estimate(*each), Estimate(*each), limit, missed=True) for each in values)

@@ -61,6 +61,8 @@ def test_an_unknown_profile_is_answered_with_the_nearest() -> None:
 
 def test_there_are_more_connections_than_are_busy() -> None:
     assert connections_for(1, 0.0) == 8
+    assert connections_for(50, 0.006) == 8
+    assert connections_for(1_000, 10.0) == 512
     assert connections_for(100, 0.2) >= 2 * 100 * 0.2
 
 

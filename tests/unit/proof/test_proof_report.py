@@ -8,10 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
-from offpath.proof.findings import Case, Estimate, Findings, Verdict
+from offpath.proof.findings import Case, Estimate, Findings, Resolution, Verdict
 from offpath.proof.plots.words import difference_text, ratio_text, time_text
 from offpath.proof.report import html_of, write_html
+from offpath.proof.report_case import rows_of
 from unit.proof.report_making import bare, case, comparisons, findings, trace
 
 HOSTILE = "</style><script>alert(1)</script>\"'&<svg onload=x>\x00\x1b[31m\u202e\ud800"
@@ -70,6 +72,48 @@ def test_of_several_cases_the_worst_is_said_first_and_counted() -> None:
     assert "In 1 of 2 cases the p50 interval holds no change. It lies above" in text
 
 
+def test_what_could_not_be_seen_is_said_before_figures() -> None:
+    unresolved = (Resolution(0.5, 0.01, 8.41, 90_000, False),)
+    noisy = case(comparisons=(comparisons()[0], bare(Estimate(0.86, 0.5, 1.9))), resolutions=unresolved)
+    text = words(findings(noisy))
+    assert "Hooks on: no difference seen at p50, but less than 841 % could not be seen here" in text
+    assert text.index("could not be seen here") < text.index("p50 −14 %")
+    both = words(findings(noisy, case()))
+    assert "Hooks on, worst of 2 cases: no difference seen at p50, but less than 841 %" in both
+    slower = case(comparisons=(comparisons()[0], bare(Estimate(1.3, 1.2, 1.4))), resolutions=unresolved)
+    assert "Hooks on: p50 +30.0 %" in words(findings(slower))
+
+
+def test_the_band_is_what_cannot_be_told_from_1() -> None:
+    check, *others = comparisons()
+    uneven = replace(check, quantiles=(replace(check.quantiles[0], ratio=Estimate(0.85, 0.58, 1.12)),))
+    row = rows_of(findings(), case(comparisons=(uneven, *others)), 0.5, "", "")
+    assert row.reference is not None
+    assert row.reference.high == pytest.approx(1.27)
+    assert row.reference.low == pytest.approx(1 / 1.27)
+    assert rows_of(findings(), case(comparisons=tuple(others)), 0.5, "", "").reference is None
+    assert "cannot tell these ratios from 1" in words(findings(case()))
+
+
+def test_a_planted_slowdown_is_said_at_the_top() -> None:
+    text = words(findings(case(), planted=0.02))
+    assert "With answers made 2.0 % later on purpose. Hooks on: " in text
+    assert "on purpose" not in words(findings(case()))
+
+
+def test_the_method_is_that_of_the_services_that_were_asked() -> None:
+    started, running = words(findings(case())), words(findings(case(), running=True))
+    assert "Each arm is a service of its own" in started
+    assert "“no storage” is off" in started
+    assert "Two services that ran already are asked" in running
+    assert "a service of its own" not in running
+    assert "no storage” is off" not in words(findings(case(comparisons=comparisons()[:2])))
+
+
+def test_an_error_is_shown() -> None:
+    assert "what came after was not measured: it broke" in words(findings(case(), error="it broke"))
+
+
 def test_a_faster_response_is_not_praised() -> None:
     text = words(findings(case(comparisons=(bare(Estimate(0.9, 0.88, 0.92)),))))
     assert "Hooks cannot speed up a response" in text
@@ -91,8 +135,6 @@ def test_verdicts() -> None:
 
 
 def test_what_disturbs_is_said_at_the_top() -> None:
-    from msgspec.structs import replace
-
     check, *others = comparisons()
     uneven = replace(check, quantiles=(replace(check.quantiles[0], ratio=Estimate(1.03, 1.02, 1.04)),))
     text = words(findings(case(comparisons=(uneven, *others), others_cpu_share=0.91), interrupted=True))

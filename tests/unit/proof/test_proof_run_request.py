@@ -89,6 +89,13 @@ def test_a_url_that_cannot_be_measured_is_refused_without_its_secrets(url: str) 
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("on", ["http://a", "http://A:80/", "http://a/"])
+def test_one_service_is_not_compared_with_itself(on: str) -> None:
+    with pytest.raises(ConfigurationError, match="both"):
+        UrlTarget(off="http://a", on=on)
+    UrlTarget(off="http://a", on="http://a:81")
+
+
 def test_targets_show_neither_keys_nor_passwords() -> None:
     call = Call(headers=(("Authorization", "Bearer secret"),))
     targets = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 
 import msgspec
 import pytest
 from rich.console import Console
 
-from offpath.proof.findings import FORMAT, Case, Findings, encode_findings, read_findings
+from offpath.proof.findings import FORMAT, Case, Estimate, Findings, HookTrace, RunTrace, encode_findings, read_findings
 from offpath.proof.progress import Bar, Lines, Reporter, reporter, spell_seconds
 from offpath.proof.table import print_case, print_outcome
 from offpath.proof.verdict import judge
@@ -64,11 +65,15 @@ def test_what_cannot_be_resolved_is_said_with_what_it_would_take() -> None:
     noisy = case((0.94, 1.06), (0.998, 1.006), {0.5: 1.01})
     first, second = resolving(noisy)
     assert "6.00 % at p50" in first
-    assert "1.00 % at p50: --requests 36000 (about 36 min)" in second
-    assert "5.00 % at p99: --requests 1500 (about 1 min 30 s)" in second
+    assert "1.00 % at p50: --requests 150000 (about 2 h 30 min)" in second
+    assert "5.00 % at p99: --requests 5800 (about 5 min 48 s)" in second
+    assert "9 of 10 measurements if hooks cost nothing" in second
     assert resolving(case((0.1, 1.9), (1, 1), {0.5: 1.01}))[-1].endswith("as it is now: 1.00 % at p50.")
     assert "NOT RESOLVED" in shown(findings(noisy, limits={0.5: 1.01}))
     assert len(resolving(case((0.999, 1.001), (1, 1)))) == 1
+    told = resolving(case((0.991, 1.009), (1, 1), {0.5: 1.01}))[1]
+    assert "1.00 % at p50: --requests 3300" in told, "it can be resolved, but would be kept by luck only"
+    assert "p99" not in told
 
 
 def test_names_cannot_rule_the_terminal() -> None:
@@ -81,8 +86,8 @@ def test_names_cannot_rule_the_terminal() -> None:
 
 def test_nothing_and_interrupted_findings_are_shown() -> None:
     text = shown(msgspec.structs.replace(findings(), interrupted=True))
-    assert "Nothing was measured" in text
-    assert "Interrupted" in text
+    assert "Interrupted before two rounds were complete: nothing was measured." in text
+    assert "what is shown" not in text
 
 
 def test_findings_are_read_as_they_were_written(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -93,6 +98,23 @@ def test_findings_are_read_as_they_were_written(tmp_path) -> None:  # type: igno
     path.write_bytes(encode_findings(msgspec.structs.replace(found, version=99)))
     with pytest.raises(ValueError, match="format 99"):
         read_findings(path)
+
+
+def test_figures_that_json_cannot_hold_are_read_as_they_were_written(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    check, *others = case((0.99, 1.01), (0.998, 1.006)).comparisons
+    endless = msgspec.structs.replace(check.quantiles[0], ratio=Estimate(math.inf, -math.inf, 2.0))
+    odd = msgspec.structs.replace(
+        case((0.99, 1.01), (1, 1)),
+        profile="inf",
+        comparisons=(msgspec.structs.replace(check, quantiles=(endless,)), *others),
+        waterfall=(RunTrace("nan", 0.1, (HookTrace("inf", 0.1, 0.2, math.inf, "-inf", 1),)),),
+    )
+    path = tmp_path / "found.json"
+    path.write_bytes(encode_findings(findings(odd)))
+    assert read_findings(path) == findings(odd)
+    unknown = msgspec.structs.replace(findings(), planted=math.nan)
+    path.write_bytes(encode_findings(unknown))
+    assert math.isnan(read_findings(path).planted)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from offpath.proof.findings import Estimate
 from offpath.proof.plots.canvas import bottom_axis, dot, fitted, hover, line, rectangle, sheet, text, width_of
 from offpath.proof.plots.markup import Element
 from offpath.proof.plots.scales import Log, log_ticks
-from offpath.proof.plots.words import ratio_text, tick_text
+from offpath.proof.plots.words import plain_number, ratio_text, tick_text
 
 LABELS = 190.0
 GAP = 30.0
@@ -23,7 +23,7 @@ _LEAST, _MOST = 1e-6, 1e6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One ratio. `reference` is the A/A interval that is drawn behind it."""
+    """One ratio. `reference` is drawn behind it: what cannot be told from 1."""
 
     label: str
     detail: str
@@ -108,7 +108,7 @@ def draw_panel(
 
 
 def _interval(row: Row, scale: Log, top: float) -> list[Element]:
-    """The A/A band, the limit, the interval and its value, in the lower half of a row."""
+    """The band of what cannot be told from 1, the limit, the interval and its value, in the lower half of a row."""
     middle = top + 33
     marks: list[Element] = []
     if row.reference and _finite(row.reference):
@@ -139,7 +139,10 @@ def _words(row: Row, left: float, width: float, top: float, *, labelled: bool) -
 
 
 def _said(row: Row) -> str:
-    reference = f"; A/A {ratio_text(row.reference)}" if row.reference else ""
+    reference = ""
+    if row.reference:
+        ends = f"{plain_number(row.reference.low)} to {plain_number(row.reference.high)}"
+        reference = f"; {ends} cannot be told from 1"
     return f"{_name(row)}: {_figure(row)}{reference}"
 
 

@@ -110,7 +110,7 @@ def _window(run: RunTrace, window: Window, row: float, head: float, zoom: float 
         scale,
         ticks,
         lambda tick: f"{tick_text(tick / size)} {name}",
-        max(0.0, window.left - 8),
+        max(3.0, window.left - 8),
         window.right + 6,
         top,
         bottom,

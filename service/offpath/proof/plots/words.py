@@ -47,6 +47,8 @@ def plain_number(value: float, digits: int = 3) -> str:
     if value == 0:
         return "0"
     rounded = float(f"{value:.{digits - 1}e}")  # 9.996 has three digits as 10.0
+    if not math.isfinite(rounded):  # the largest numbers would be rounded up to infinity
+        rounded = value
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:,.{min(decimals, 9)}f}".replace("-", MINUS)
 
