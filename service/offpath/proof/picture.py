@@ -152,7 +152,7 @@ def _result(findings: Findings, case: Case, at: QuantileComparison, top: float) 
     value, _, interval = percent_text(at.ratio).partition(" [")
     row = rows_of(findings, case, 0.5, "", "")
     left = WIDTH - EDGE - 300
-    axis = "p50 on / off; grey: cannot be told from 1" + ("; dashed: limit" if row.limit is not None else "")
+    axis = "p50 on / off; grey: like 1" + ("; dashed: the limit" if row.limit is not None else "")
     return [
         line(EDGE, top - 22, WIDTH - EDGE, top - 22, "axis"),
         text(EDGE, top + 6, "p50 of the response, hooks on against off", "start strong"),
