@@ -26,7 +26,7 @@ def test_it_shows_the_response_the_hooks_and_the_ratio() -> None:
     assert "95 % interval [" in text
     assert "120 requests each" in text
     assert "offpath prove 1.2.3, 2026-11-20: profile seed, model 200 ms, 150 requests/s" in text
-    assert "dashed: limit" in text
+    assert "dashed: the limit" in text
 
 
 def test_many_hooks_are_counted() -> None:
