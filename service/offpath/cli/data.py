@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
+from offpath.cli.output_file import created
+from offpath.cli.run_progress import run_progress
 from offpath.errors import ConfigurationError
 from offpath.settings import Settings, load_dotenv_into_environment
 
@@ -110,7 +112,7 @@ async def _export(
     from offpath.runs.record import decode_record
 
     async with opened_ledger(database_url) as ledger:
-        with _progress(await ledger.count_runs(query)) as advance:
+        with run_progress(await ledger.count_runs(query)) as advance:
             async for rows in _pages(ledger, query):
                 run_ids = [row.run_id for row in rows]
                 plans = await ledger.plans(run_ids)
@@ -188,38 +190,5 @@ def _written(path: Path | None) -> Iterator[BinaryIO]:
             # The interpreter flushes once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
-    part = path.with_name(f"{path.name}.part")
-    try:
-        # Only its owner reads what users said.
-        stream = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-    except OSError as error:
-        raise ConfigurationError(f"--output {path} cannot be written: {error.strerror}") from error
-    try:
-        with stream:
-            yield stream
-        part.replace(path)
-    except BaseException:
-        if part.stat().st_size:
-            typer.echo(f"offpath: what was done until then is in {part}", err=True)
-        else:
-            part.unlink()
-        raise
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, if that is a terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from offpath.console import output
-
-    columns = [
-        TextColumn("{task.completed} of {task.total} runs"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    ]
-    console = output(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=total)
-        yield lambda count: progress.advance(bar, count)
+    with created(path) as stream:
+        yield stream

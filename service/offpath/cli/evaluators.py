@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
+from offpath.cli.output_file import created
 from offpath.cli.store import StoredRuns, evaluate_stored_runs
 from offpath.errors import ConfigurationError
 
@@ -291,7 +292,7 @@ async def _evaluate(
         rows = stack.enter_context(source.open())
         results: JsonlResults | JunitResults | None = None
         if output is not None:
-            stream = sys.stdout.buffer if to_stdout else stack.enter_context(_created(output))
+            stream = sys.stdout.buffer if to_stdout else stack.enter_context(created(output))
             results = JsonlResults(stream) if form is Format.jsonl else JunitResults(stream, file)
         async with _judge(instances, judge_model) as judge:
             async for row, evaluations in evaluate_rows(rows, instances, judge, concurrency=concurrency):
@@ -447,26 +448,6 @@ def _prices(text: str | None) -> dict[str, object] | None:
     if not isinstance(found, dict):
         raise ConfigurationError('OFFPATH_JUDGE_PRICES must be a JSON object such as {"my-model": [0.1, 0.4]}')
     return found
-
-
-@contextmanager
-def _created(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name when it is whole; of a cut-off run, what was done stays beside it."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        stream = part.open("w+b")
-    except OSError as error:
-        raise ConfigurationError(f"--output {path} cannot be written: {error.strerror}") from error
-    try:
-        with stream:
-            yield stream
-        part.replace(path)
-    except BaseException:
-        if part.stat().st_size:
-            typer.echo(f"offpath: what was done until then is in {part}", err=True)
-        else:
-            part.unlink()
-        raise
 
 
 class _Source:

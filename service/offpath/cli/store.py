@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
+from offpath.cli.run_progress import run_progress
 from offpath.errors import ConfigurationError
 from offpath.settings import Settings
 
@@ -179,7 +180,7 @@ async def _evaluate(wanted: StoredRuns, resolved: Resolved, tallies: dict[str, T
             told=lambda evaluation: tallies[evaluation.name].add(evaluation),
         )
         held.append(backfill.progress)
-        with _bar(await ledger.count_runs(query)) as advance:
+        with run_progress(await ledger.count_runs(query)) as advance:
             await backfill.run(query, advance)
 
 
@@ -268,25 +269,6 @@ def _since(text: str, now: float) -> float:
 
 def _name(entry: str) -> str:
     return entry.partition("=")[0].strip()
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, if that is a terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from offpath.console import output
-
-    columns = [
-        TextColumn("{task.completed} of {task.total} runs"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    ]
-    console = output(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=total)
-        yield lambda count: progress.advance(bar, count)
 
 
 def _say_progress(held: Sequence[Progress]) -> None:
