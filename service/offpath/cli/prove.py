@@ -29,6 +29,10 @@ _SHOWN: Final = "..."
 STDOUT: Final = "-"
 
 
+USUAL_MODEL_SECONDS: Final = 0.2
+"""What a fast model takes. With one that takes no time, the cores that hooks share with the answers decide."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(prove)
@@ -46,7 +50,7 @@ def prove(
     list_profiles: Annotated[bool, typer.Option("--list-profiles", help="List the hooks of the demo.")] = False,
     model_latency: Annotated[
         list[float] | None,
-        typer.Option(metavar="SECONDS", help="What the offline model takes; again for further cases. Default: 0."),
+        typer.Option(metavar="SECONDS", help="What the offline model takes; again for further cases. Default: 0.2."),
     ] = None,
     requests: Annotated[
         int | None, typer.Option(min=30, metavar="N", help="Measured of each arm, in each case.")
@@ -323,7 +327,7 @@ def _latencies(target: ProofTarget, asked: Sequence[float] | None) -> tuple[floa
     for value in asked or ():
         if not (math.isfinite(value) and 0 <= value <= 60):
             raise ConfigurationError(f"--model-latency {value:g} is not possible; give seconds from 0 to 60")
-    return tuple(dict.fromkeys(asked or (0.0,)))
+    return tuple(dict.fromkeys(asked or ((0.0,) if own else (USUAL_MODEL_SECONDS,))))
 
 
 def _limits(asked: dict[float, float | None]) -> dict[float, float]:
