@@ -74,7 +74,7 @@ def show(outcome: Outcome, console: Console) -> None:
     for heading in ("has to be true", "", "found"):
         table.add_column(heading)
     for each in outcome.lines:
-        table.add_row(each.name, "kept" if each.kept else "BROKEN", each.found)
+        table.add_row(each.name, each.verdict, each.found)
     console.print(table)
     for each in outcome.wrong:
         console.print(f"BROKEN: {each.name}", markup=False)
@@ -102,7 +102,7 @@ def found(outcome: Outcome) -> dict[str, object]:
         "ended": dict(outcome.ended),
         "last_words": outcome.last_words,
         "kept": not outcome.wrong,
-        "lines": [asdict(each) | {"kept": each.kept} for each in outcome.lines],
+        "lines": [asdict(each) | {"verdict": each.verdict} for each in outcome.lines],
         **circumstances(),
     }
 

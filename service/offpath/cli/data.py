@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
+from offpath.cli.moment_option import moment
 from offpath.cli.output_file import created
 from offpath.cli.run_progress import run_progress
 from offpath.errors import ConfigurationError
@@ -73,9 +74,9 @@ def export(
     from offpath.storage.ledger import RunQuery
 
     query = RunQuery(
-        since=None if since is None else _time("--since", since, now),
+        since=None if since is None else moment("--since", since, now),
         # What comes in the meantime is left out, or the end would never be reached.
-        until=now if until is None else _time("--until", until, now),
+        until=now if until is None else moment("--until", until, now),
         component_kind=kind,
         component_id=component_id,
         # A component that is asked for by name is wanted wherever it ran.
@@ -90,19 +91,6 @@ def export(
         listed = ", ".join(unreadable[:5]) + (", ..." if len(unreadable) > 5 else "")
         typer.echo(f"offpath: {len(unreadable)} runs cannot be read and were passed over: {listed}", err=True)
         raise typer.Exit(UNREADABLE)
-
-
-def _time(option: str, text: str, now: float) -> float:
-    from offpath.ledger.moment import seconds_at
-    from offpath.ledger.window import seconds_of
-
-    try:
-        return now - seconds_of(text)
-    except ValueError:
-        try:
-            return seconds_at(text)
-        except ValueError as error:
-            raise ConfigurationError(f"{option}: {error}; or a time ago: 24h, 7d") from None
 
 
 async def _export(

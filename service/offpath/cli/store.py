@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
+from offpath.cli.moment_option import moment
 from offpath.cli.run_progress import run_progress
 from offpath.errors import ConfigurationError
 from offpath.settings import Settings
@@ -71,7 +72,7 @@ class StoredRuns:
             raise ConfigurationError("--agent, --team and --workflow exclude each other: evaluate one after the other")
         kind, component_id = named[0] if named else (None, None)
         # What comes in the meantime is the service's, or the end would never be reached.
-        return RunQuery(_since(self.since, now), now, kind, component_id, nested)
+        return RunQuery(moment("--since", self.since, now), now, kind, component_id, nested)
 
     def resolve(self) -> Resolved:
         """The evaluators, and what they need.
@@ -252,19 +253,6 @@ def _offline_model() -> Iterator[None]:
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def _since(text: str, now: float) -> float:
-    from offpath.ledger.moment import seconds_at
-    from offpath.ledger.window import seconds_of
-
-    try:
-        return now - seconds_of(text)
-    except ValueError:
-        try:
-            return seconds_at(text)
-        except ValueError as error:
-            raise ConfigurationError(f"--since: {error}; or a time ago: 24h, 7d") from None
 
 
 def _name(entry: str) -> str:

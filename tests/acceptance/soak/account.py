@@ -26,22 +26,28 @@ class Line:
     Attributes:
         found: What there was, in some words.
         wrong: What should not be; nothing if it is true.
+        judged: Whether there was enough of it to tell.
     """
 
     name: str
     found: str
     wrong: tuple[str, ...] = ()
+    judged: bool = True
+
+    @property
+    def verdict(self) -> str:
+        return "BROKEN" if self.wrong else "kept" if self.judged else "not judged"
 
     @property
     def kept(self) -> bool:
         return not self.wrong
 
 
-def line(name: str, found: str, wrong: Iterable[str] = ()) -> Line:
+def line(name: str, found: str, wrong: Iterable[str] = (), *, judged: bool = True) -> Line:
     """A line, with the first of what is wrong and how much more there is."""
     every = list(wrong)
     more = [f"... and {len(every) - SHOWN} more"] if len(every) > SHOWN else []
-    return Line(name, found, (*every[:SHOWN], *more))
+    return Line(name, found, (*every[:SHOWN], *more), judged)
 
 
 def runs_kept(books: Books, told: Told) -> Line:

@@ -42,7 +42,7 @@ def memory_bounded(watch: Watch, since: float) -> Line:
     runs = max((uses[-1].runs - uses[0].runs for uses in watch.since(since).values()), default=0)
     enough = "" if runs >= ENOUGH_RUNS else f"; too few runs to judge, {ENOUGH_RUNS:,} are needed"
     shown = "; ".join(f"{role} {', '.join(each[:4])}" for role, each in sorted(found.items()))
-    return line("memory is bounded", f"{runs:,} runs{enough}: {shown}", wrong)
+    return line("memory is bounded", f"{runs:,} runs{enough}: {shown}", wrong, judged=not enough)
 
 
 def descriptors_bounded(watch: Watch, since: float) -> Line:
